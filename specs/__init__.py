@@ -1,0 +1,1 @@
+"""What a YAML may say: the strict reader, the models, overrides, located errors. No torch."""

@@ -1,0 +1,98 @@
+"""The errors a user can cause: located problems, and the exit code each kind ends with."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, and where.
+
+    `path` is the key path in the YAML (`("model", "layers", "dense_1", "units")`); `line` and
+    `column` count from 1.
+    """
+
+    message: str
+    path: Path = ()
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+    def at(self, *, file: str | None, line: int | None, column: int | None) -> Problem:
+        """The same problem with its place filled in."""
+        return replace(self, file=file, line=line, column=column)
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        return ": ".join(part for part in (place, dotted(self.path), self.message) if part)
+
+
+class MlxError(Exception):
+    """Whatever a user can cause. `code` is the exit code of the command line."""
+
+    code: ClassVar[int] = 1
+
+    def __init__(self, problems: str | Problem | Sequence[Problem]) -> None:
+        if isinstance(problems, str):
+            problems = Problem(problems)
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class ConfigError(MlxError):
+    """The config, or the command line, is wrong: found before any data is read."""
+
+    code = 2
+
+
+class DataError(MlxError):
+    """The data are missing, damaged, or do not fit the config."""
+
+    code = 3
+
+
+class DivergedError(MlxError):
+    """A loss or a gradient is no longer a finite number."""
+
+    code = 4
+
+
+class GateError(MlxError):
+    """A required condition on the results does not hold."""
+
+    code = 5
+
+
+class MachineError(MlxError):
+    """Disk, memory, permission or a lost process."""
+
+    code = 6
+
+
+def dotted(path: Path) -> str:
+    """`("model", "layers", 0)` as a user writes it: `model.layers.0`."""
+    return ".".join(str(part) for part in path)
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str | None:
+    """The allowed name that `name` was most likely meant to be, if any is close."""
+    matches = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def unknown_name(kind: str, given: str, allowed: Iterable[str], *, plural: str | None = None) -> str:
+    """The one sentence for a name that does not exist: what, the nearest name, all names.
+
+    Example: `no output named 'aux_ouput'; did you mean 'aux_output'? Outputs: main_output, aux_output.`
+    """
+    names = list(allowed)
+    guess = nearest(given, names)
+    hint = f"; did you mean {guess!r}?" if guess else "."
+    listing = f"{(plural or kind + 's').capitalize()}: {', '.join(names) or 'none'}."
+    return f"no {kind} named {given!r}{hint} {listing}"

@@ -1,0 +1,49 @@
+"""The data sources a config may name: one frozen model per `source`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .base import Fraction, PositiveInts, Spec
+
+Scale = Literal["unit", "none", "standardize"]
+
+
+class SourceBase(Spec):
+    """What every source may say. `seed` alone drives generation and splits, whatever the run's seed."""
+
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    validation_split: Fraction = 0.1
+    shape: PositiveInts | None = None
+    scale: Scale = "unit"
+
+
+class MnistBase(SourceBase):
+    """Where the MNIST digits come from: the embedded files, a folder of the user's, or a download."""
+
+    root: str | None = None
+    download: bool = False
+
+
+class Mnist(MnistBase):
+    """MNIST itself: input `image`; targets `digit`, `digits` (one-hot), `attributes` (six binary labels).
+
+    `samples` and `test_samples` keep only the first rows of the training and test files.
+    """
+
+    source: Literal["mnist"] = "mnist"
+    samples: int = Field(default=60_000, gt=0, le=60_000)
+    test_samples: int = Field(default=10_000, gt=0, le=10_000)
+
+
+class MultilabelMnist(MnistBase):
+    """A 56x56 canvas of four cells, one to three random digits in distinct cells: target `digits`."""
+
+    source: Literal["multilabel_mnist"] = "multilabel_mnist"
+    samples: int = Field(default=60_000, gt=0, le=10_000_000)
+    test_samples: int = Field(default=10_000, gt=0, le=10_000_000)
+
+
+AnySource = Annotated[Mnist | MultilabelMnist, Field(discriminator="source")]
