@@ -5,7 +5,7 @@ Legend: N rows of a split, B rows of a batch, K members of a stack.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -49,7 +49,7 @@ class Table:
     scales: dict[str, Scale] = field(default_factory=dict[str, Scale])
 
     def __post_init__(self) -> None:
-        assert self.inputs, "a table has at least one input"
+        assert self.inputs or self.targets, "a table has at least one column"
         assert len({tensor.shape[0] for tensor in self._tensors()}) == 1, "all tensors have the same length"
         assert self.masks.keys() <= self.targets.keys(), "masks are named after targets"
         assert self.scales.keys() <= self.inputs.keys(), "scales are named after inputs"
@@ -65,6 +65,16 @@ class Table:
         """The same rows on `device`."""
         scales = {name: scale.to(device) for name, scale in self.scales.items()}
         return self._map(lambda tensor: tensor.to(device), scales)
+
+    def select(self, names: Collection[str]) -> Table:
+        """The same rows with only the inputs and targets in `names`; sample weights stay."""
+        return Table(
+            inputs={name: tensor for name, tensor in self.inputs.items() if name in names},
+            targets={name: tensor for name, tensor in self.targets.items() if name in names},
+            weights=self.weights,
+            masks={name: mask for name, mask in self.masks.items() if name in names},
+            scales={name: scale for name, scale in self.scales.items() if name in names},
+        )
 
     def slice(self, start: int, stop: int) -> Table:
         """Rows `start` to `stop` (excluded), as views, not yet cast or scaled."""
