@@ -118,6 +118,13 @@ class ActivationLayer(LayerBase):
     activation: Activation
 
 
+class LeakyReLU(LayerBase):
+    """Identity above zero, `negative_slope` times the input below (0.3 as a layer, as in Keras)."""
+
+    type: Literal["leaky_relu"] = "leaky_relu"
+    negative_slope: float = Field(default=0.3, ge=0.0)
+
+
 class BatchNormalization(LayerBase):
     """Normalizes each channel (axis 1 of images, the last axis otherwise) over the batch."""
 
@@ -129,7 +136,7 @@ class BatchNormalization(LayerBase):
 
 
 class LayerNormalization(LayerBase):
-    """Normalizes the last axis of each example."""
+    """Normalizes the last axis of each example (the channels of an image, at each pixel)."""
 
     type: Literal["layer_normalization"] = "layer_normalization"
     epsilon: float = Field(default=1e-3, gt=0.0)
@@ -189,6 +196,7 @@ AnyLayer = Annotated[
     | Annotated[Reshape, Tag("reshape")]
     | Annotated[Dropout, Tag("dropout")]
     | Annotated[ActivationLayer, Tag("activation")]
+    | Annotated[LeakyReLU, Tag("leaky_relu")]
     | Annotated[BatchNormalization, Tag("batch_normalization")]
     | Annotated[LayerNormalization, Tag("layer_normalization")]
     | Annotated[Concatenate, Tag("concatenate")]
