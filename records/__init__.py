@@ -1,0 +1,1 @@
+"""All that is written down or read back: run folders, tables, the environment, plots. No torch."""

@@ -1,0 +1,69 @@
+"""Text on disk, whole at every instant: written beside its place, then moved onto it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from ..specs.errors import DataError, MachineError
+
+_REASONS = {
+    errno.ENOSPC: "no space is left on the disk; free some, or choose another folder",
+    errno.EDQUOT: "the disk quota is used up; free some space, or choose another folder",
+    errno.EFBIG: "the file would be larger than this system allows",
+    errno.EACCES: "permission denied; choose a folder that you may write to",
+    errno.EPERM: "permission denied; choose a folder that you may write to",
+    errno.EROFS: "the disk is read-only; choose another folder",
+    errno.ENOENT: "its folder does not exist (any more)",
+    errno.ENOTDIR: "a file stands where its folder should be",
+    errno.EEXIST: "a file of that name is in the way",
+}
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace the file at `path` by `data`, in one step for every reader.
+
+    After a failure the old file is untouched and no temporary file is left behind. Raises MachineError.
+    """
+    # Not tempfile: its files are private (0600), and would stay so after the move.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                # Without it a power cut may leave the new name on an empty file.
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise disk_error("write", path, error) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace the file at `path` by `text` in UTF-8, line ends as they are. Raises MachineError."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def read_text(path: Path) -> str | None:
+    """The text of a file in UTF-8, line ends as they are; None where there is no file.
+
+    Raises DataError for what is no text, MachineError for what cannot be read.
+    """
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise DataError(f"'{path}' is damaged: byte {error.start} is not UTF-8.") from error
+    except OSError as error:
+        raise disk_error("read", path, error) from error
+
+
+def disk_error(action: str, path: Path, error: OSError) -> MachineError:
+    """The one sentence for a failed `action` ("write", "read", "make") on `path`."""
+    reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
+    return MachineError(f"cannot {action} '{path}': {reason}.")

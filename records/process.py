@@ -1,0 +1,59 @@
+"""Which process works on a run, and whether it still lives."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+_OTHER_HOST_PATIENCE_SECONDS = 3600.0
+
+
+def describe_process() -> dict[str, object]:
+    """This process as a run remembers it: `pid`, `host`, and `started` in clock ticks since boot.
+
+    `started` tells a later process of the same pid apart; it is null where the system does not say.
+    """
+    return {"pid": os.getpid(), "host": platform.node(), "started": _start_ticks(os.getpid())}
+
+
+def is_alive(process: Mapping[str, object], *, last_change: float) -> bool:
+    """Whether the described process still runs.
+
+    A process on another host cannot be asked (the folder may lie on a shared disk): it counts as
+    alive while the run changed within the last hour. `last_change`: Unix time in seconds.
+    """
+    if process.get("host") != platform.node():
+        return time.time() - last_change < _OTHER_HOST_PATIENCE_SECONDS
+    pid, started = process.get("pid"), process.get("started")
+    if not isinstance(pid, int) or pid <= 0:
+        return False
+    if isinstance(started, int):
+        return _start_ticks(pid) == started
+    return _answers(pid)
+
+
+def _start_ticks(pid: int) -> int | None:
+    """Field 22 of /proc/<pid>/stat (man 5 proc); None for a zombie and off Linux."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
+    except OSError:
+        return None
+    # The name in parentheses may hold spaces and parentheses itself.
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in ("Z", "X") else int(fields[19])
+
+
+def _answers(pid: int) -> bool:
+    if sys.platform == "win32":
+        return pid == os.getpid()  # signal 0 would end the process there
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
