@@ -9,6 +9,8 @@ from typing import ClassVar
 
 Path = tuple[str | int, ...]
 
+_LONGEST_QUOTE = 60
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -76,12 +78,24 @@ class MachineError(MlxError):
 
 
 def dotted(path: Path) -> str:
-    """`("model", "layers", 0)` as a user writes it: `model.layers.0`."""
-    return ".".join(str(part) for part in path)
+    """`("model", "layers", 0)` as a user writes it: `model.layers.0`; odd keys in quotes."""
+    return ".".join(_step(part) for part in path)
+
+
+def _step(part: str | int) -> str:
+    text = str(part)
+    return text if text.isprintable() and len(text) <= _LONGEST_QUOTE else quoted(text)
+
+
+def quoted(text: str) -> str:
+    """`text` in quotes for a message: at most 60 characters of it, control characters escaped."""
+    return repr(text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 3] + "...")
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str | None:
     """The allowed name that `name` was most likely meant to be, if any is close."""
+    if len(name) > _LONGEST_QUOTE:  # comparing is quadratic, and no name is that long
+        return None
     matches = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
     return matches[0] if matches else None
 
@@ -93,6 +107,6 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str], *, plural: str |
     """
     names = list(allowed)
     guess = nearest(given, names)
-    hint = f"; did you mean {guess!r}?" if guess else "."
+    hint = f"; did you mean {quoted(guess)}?" if guess else "."
     listing = f"{(plural or kind + 's').capitalize()}: {', '.join(names) or 'none'}."
-    return f"no {kind} named {given!r}{hint} {listing}"
+    return f"no {kind} named {quoted(given)}{hint} {listing}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from .base import Name, Spec
+from .errors import Problem
 from .layers import ModelSpec
 from .losses import AnyLoss
 from .metrics import MetricName
+from .places import Places
 from .sources import AnySource
 from .training import Adam, AnyOptimizer, Training
 
@@ -26,3 +29,19 @@ class Experiment(Spec):
     metrics: dict[str, list[MetricName]] = Field(default_factory=dict)
     optimizer: AnyOptimizer = Field(default_factory=Adam)
     training: Training = Field(default_factory=Training)
+
+    _places: Places = PrivateAttr(default_factory=Places)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Keeps the places that `validate` passes as context; without them nothing has a place."""
+        if isinstance(context, Places):
+            self._places = context
+
+    @property
+    def places(self) -> Places:
+        """Where in the YAML each key and value stands."""
+        return self._places
+
+    def locate(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
+        """The problems with file, line and column filled in from their paths."""
+        return tuple(self._places.locate(problem) if problem.path else problem for problem in problems)
