@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -13,12 +13,13 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def as_tuple(value: Any) -> Any:
+    """A YAML list as the tuple that a frozen model holds; anything else as it is."""
+    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
 
 
 def _names(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else _as_tuple(value)
+    return (value,) if isinstance(value, str) else as_tuple(value)
 
 
 def _distinct(value: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -39,6 +40,8 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names), Field(min_length=1)]
 
 DistinctNames = Annotated[Names, AfterValidator(_distinct)]
 
-PositiveInts = Annotated[tuple[Annotated[int, Field(gt=0)], ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+PositiveInts = Annotated[
+    tuple[Annotated[int, Field(gt=0)], ...], BeforeValidator(as_tuple), Field(min_length=1)
+]
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]

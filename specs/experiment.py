@@ -12,9 +12,10 @@ from .errors import Problem
 from .layers import ModelSpec
 from .losses import AnyLoss
 from .metrics import MetricName
+from .optimizers import Adam, AnyOptimizer
 from .places import Places
 from .sources import AnySource
-from .training import Adam, AnyOptimizer, Training
+from .training import Training
 
 
 class Experiment(Spec):

@@ -1,4 +1,4 @@
-"""How a network is trained: optimizers, epochs, batches, early stopping."""
+"""How a network is trained: epochs, batches, early stopping."""
 
 from __future__ import annotations
 
@@ -7,19 +7,6 @@ from typing import Literal
 from pydantic import Field
 
 from .base import Spec
-
-
-class Adam(Spec):
-    """Adam as Keras computes it (`numerics: keras`) or as PyTorch does (`numerics: torch`)."""
-
-    type: Literal["adam"] = "adam"
-    learning_rate: float = Field(default=1e-3, gt=0.0)
-    beta_1: float = Field(default=0.9, ge=0.0, lt=1.0)
-    beta_2: float = Field(default=0.999, ge=0.0, lt=1.0)
-    epsilon: float | None = Field(default=None, gt=0.0)
-
-
-AnyOptimizer = Adam
 
 
 class EarlyStopping(Spec):

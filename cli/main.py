@@ -1,0 +1,62 @@
+"""The command `mlx`: its commands, and what becomes of errors that no command met."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Annotated
+
+import typer
+
+from .check import check
+from .runs import runs
+from .train import train
+
+app = typer.Typer(
+    name="mlx",
+    help="Train and compare networks with several inputs, outputs and losses, from YAML.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(no_args_is_help=True)(train)
+app.command(no_args_is_help=True)(check)
+app.command()(runs)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"mlx {version('mlx-runner')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(  # pyright: ignore[reportUnusedFunction]
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    assert not version, "the callback has exited"
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.excepthook = _report_fault
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        from .failures import print_usage_error
+
+        code = print_usage_error(error, json="--json" in sys.argv)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report_fault(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """A fault of ours: one sentence for the user, the traceback in a file for the report."""
+    from .failures import save_traceback
+
+    path = save_traceback(error)
+    sys.stderr.write(f"mlx: a fault in mlx itself: {kind.__name__}: {error}\n")
+    sys.stderr.write(f"mlx: please report it with the traceback in {path}\n")

@@ -1,0 +1,137 @@
+"""Tables of results on stdout, from what a run folder says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..records.listing import RunRecord
+from ..records.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    # At run time this would import torch, which listing runs does not need.
+    from ..inspection.summary import Summary
+
+_SPLITS = ("train", "validation", "test")
+_LABEL_METRICS = ("support", "prevalence", "precision", "recall", "f1", "auroc", "average_precision")
+
+
+def result_console() -> Console:
+    """The console for results: stdout, plain where it is not a terminal, never cutting cells short."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, 160), highlight=False)
+
+
+def render_run(folder: RunFolder) -> None:
+    """The table of terms and metrics, and the table of labels, of a finished run."""
+    summary = folder.read_summary() or {}
+    console = result_console()
+    console.print(metrics_table(summary))
+    for table in label_tables(folder.read_labels()):
+        console.print(table)
+    for note in cast("Sequence[str]", summary.get("notes") or ()):
+        console.print(f"note: {escape(note)}", highlight=False)
+    console.print(f"run: {escape(str(folder.path))}", highlight=False, soft_wrap=True)
+
+
+def metrics_table(summary: Mapping[str, object]) -> Table:
+    """Rows are terms and metrics; columns the splits, the trivial baseline and the floor."""
+    metrics = _numbers(summary, "metrics")
+    baseline, floors = _numbers(summary, "baseline"), _numbers(summary, "floors")
+    judged = next(iter(baseline), "test/").split("/")[0]
+    splits = [split for split in _SPLITS if any(key.startswith(f"{split}/") for key in metrics)]
+    name = escape(str(summary.get("name")))
+    table = Table(
+        title=f"{name}: epoch {summary.get('best_epoch')} of {summary.get('epochs')}",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("metric")
+    for heading in (*splits, f"baseline ({judged})", f"floor ({judged})"):
+        table.add_column(heading, justify="right")
+    for name in dict.fromkeys(key.partition("/")[2] for key in metrics):
+        cells = [metrics.get(f"{split}/{name}") for split in splits]
+        floor = floors.get(name.removesuffix("/loss")) if name.endswith("/loss") else None
+        table.add_row(escape(name), *map(_cell, [*cells, baseline.get(f"{judged}/{name}"), floor]))
+    return table
+
+
+def label_tables(rows: Sequence[Mapping[str, object]]) -> list[Table]:
+    """One table per output with labels, for the last split that has them."""
+    tables: list[Table] = []
+    for output in dict.fromkeys(str(row["output"]) for row in rows):
+        own = [row for row in rows if row["output"] == output]
+        split = own[-1]["split"]
+        table = Table(title=f"{escape(output)}: labels on {split}", box=box.SIMPLE_HEAD)
+        table.add_column("label")
+        for name in _LABEL_METRICS:
+            table.add_column(name, justify="right")
+        for row in own:
+            if row["split"] == split:
+                table.add_row(escape(str(row["label"])), *[_cell(row[name]) for name in _LABEL_METRICS])
+        tables.append(table)
+    return tables
+
+
+def _numbers(summary: Mapping[str, object], key: str) -> dict[str, float]:
+    return cast("dict[str, float]", summary.get(key) or {})
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def render_runs(records: Sequence[RunRecord]) -> None:
+    """One line per run: what it was, how it ended, its losses."""
+    console = result_console()
+    if not records:
+        console.print("no runs here yet: mlx train CONFIG makes one", highlight=False)
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("run", "status", "seed"):
+        table.add_column(heading)
+    for heading in ("epochs", "validation loss", "test loss"):
+        table.add_column(heading, justify="right")
+    for record in records:
+        losses = [record.metrics.get(f"{split}/loss") for split in ("validation", "test")]
+        seed, epochs = ("" if value is None else str(value) for value in (record.seed, record.epochs))
+        table.add_row(escape(record.name), record.status, seed, epochs, *map(_cell, losses))
+    console.print(table)
+
+
+def render_summary(summary: Summary) -> None:
+    """The layers and losses that a config describes."""
+    console = result_console()
+    layers = Table(title=f"{escape(summary.name)}: layers", box=box.SIMPLE_HEAD)
+    for heading in ("layer", "type", "reads"):
+        layers.add_column(heading)
+    for heading in ("shape", "parameters"):
+        layers.add_column(heading, justify="right")
+    for name, shape in summary.inputs.items():
+        layers.add_row(escape(name), "input", "", _shape(shape), "")
+    for layer in summary.layers:
+        kind = layer.type if layer.shares is None else f"{layer.type} (shares {layer.shares})"
+        parameters = f"{layer.parameters:,}"
+        layers.add_row(
+            escape(layer.name), escape(kind), escape(", ".join(layer.of)), _shape(layer.shape), parameters
+        )
+    losses = Table(title="losses", box=box.SIMPLE_HEAD)
+    for heading in ("loss", "type", "output", "target", "weight", "computed from", "metrics of the output"):
+        losses.add_column(heading)
+    for term in summary.losses:
+        metrics = ", ".join(summary.metrics[term.output])
+        cells = (term.name, term.type, term.output, term.target, f"{term.weight:g}", term.reads, metrics)
+        losses.add_row(*map(escape, cells))
+    console.print(layers)
+    console.print(f"{summary.parameters:,} parameters", highlight=False)
+    console.print(losses)
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return f"({', '.join(str(size) for size in shape)})"

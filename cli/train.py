@@ -1,0 +1,57 @@
+"""`mlx train`: one experiment from its config to a run folder and a table."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    config: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped config.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Changes: training.epochs=5")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    seed: Annotated[int | None, typer.Option(help="Instead of the config's seed.")] = None,
+    runs: Annotated[Path, typer.Option(help="The folder in which run folders are made.")] = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Instead of the config's name.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Train a network, evaluate its best epoch, and record both.
+
+    [dim]Exit codes: 0 done, 2 bad config or usage, 3 bad data, 4 diverged, 6 machine, 130 interrupted.[/dim]
+    """
+    from .failures import reported_failures
+
+    with reported_failures(json=json):
+        from ..specs.load import load_experiment
+
+        changes = [*(overrides or [])]
+        changes += [] if seed is None else [f"seed={seed}"]
+        changes += [] if name is None else [f"name={name}"]
+        experiment = load_experiment(config, changes)
+        # After the config, so that a mistake in it is told at once: this imports torch.
+        from ..training.run import run_experiment
+        from .progress import choose_reporter
+
+        with choose_reporter(quiet=quiet) as reporter:
+            result = run_experiment(
+                experiment, runs=runs, device=device, command=["mlx", *sys.argv[1:]], reporter=reporter
+            )
+        from ..records.plots import plot_run
+        from ..records.run_folder import RunFolder
+
+        folder = RunFolder.open(Path(result.run))
+        plot_run(folder)
+        if json:
+            from ..records.numbers import to_json
+
+            sys.stdout.write(to_json(result.document()))
+        else:
+            from .render import render_run
+
+            render_run(folder)

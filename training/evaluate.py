@@ -1,0 +1,165 @@
+"""Scores of a network on a whole split: terms, metrics, labels, and those of the trivial prediction.
+
+Legend: N rows of the split, R rows of the ledger, K members of a stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..data import Table
+from ..losses import Knobs, Ledger, Objective, total_up
+from ..models import Network, Output
+from .metric_plan import OutputMetrics
+from .metrics import evaluate_metrics, label_table, undefined_notes
+
+# Rows scored at once where the result does not depend on how the rows are split.
+_EVALUATION_ROWS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """One split's scores. `ledger` holds means over the rows; `values` the outputs, (N, ...) or
+    (K, N, ...), of those outputs that have metrics."""
+
+    ledger: Ledger
+    values: dict[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """`metrics` by `{output}/{metric}`, each [] or (K); `notes` say which of them met 0/0."""
+
+    metrics: dict[str, Tensor]
+    notes: tuple[str, ...]
+
+
+class LedgerMeans:
+    """Example-weighted running means of ledgers: sum n_b v_b / sum n_b, as Keras reports an epoch."""
+
+    def __init__(self) -> None:
+        self._sum: Tensor | None = None
+        self._rows = 0
+        self._last: Ledger | None = None
+
+    def add(self, ledger: Ledger, rows: int) -> None:
+        """One batch of `rows` rows; nothing waits for the device."""
+        raw = ledger.raw.detach()
+        self._sum = raw * rows if self._sum is None else self._sum.add_(raw, alpha=rows)
+        self._rows += rows
+        self._last = ledger
+
+    def read_terms(self) -> dict[str, float]:
+        """The terms' means so far, by name (of the first member in a stack); waits for the device."""
+        ledger = self.ledger()
+        return {name: float(value.flatten()[0]) for name, value in zip(ledger.names, ledger.raw, strict=True)}
+
+    def ledger(self) -> Ledger:
+        """The ledger of the means so far."""
+        assert self._sum is not None and self._last is not None, "no batch has been added"
+        mean = self._sum / self._rows
+        return total_up(self._last.terms, self._last.regularizers, mean, self._last.weights)
+
+
+def evaluate(
+    network: Network,
+    objective: Objective,
+    knobs: Knobs,
+    table: Table,
+    *,
+    batch_size: int,
+    keep: Sequence[str],
+) -> Evaluation:
+    """Score all rows of `table` in evaluation mode, keeping the values of the outputs in `keep`."""
+    dtype = next(network.parameters()).dtype
+    rows_at_once = _rows_at_once(objective, table, batch_size)
+    means = LedgerMeans()
+    kept: dict[str, list[Tensor]] = {name: [] for name in keep}
+    network.eval()
+    with torch.no_grad():
+        for batch in _batches(table, rows_at_once, dtype):
+            outputs = network.score(batch.inputs)
+            means.add(objective(outputs, batch, knobs), len(batch))
+            for name in keep:
+                kept[name].append(outputs[name].value)
+    network.train()
+    axis = 0 if network.members is None else 1
+    return Evaluation(means.ledger(), {name: torch.cat(parts, axis) for name, parts in kept.items()})
+
+
+def score_metrics(
+    plans: Sequence[OutputMetrics], values: Mapping[str, Tensor], table: Table, *, members: int | None
+) -> Scores:
+    """Every planned metric of the collected values."""
+    metrics: dict[str, Tensor] = {}
+    notes: list[str] = []
+    for plan in plans:
+        result = evaluate_metrics(
+            plan.names,
+            prediction=values[plan.output],
+            target=reference_rows(table, plan.target, torch.float32),
+            mask=table.masks.get(plan.target),
+            sample_weight=None if plan.sample_weight is None else table.weights[plan.sample_weight],
+            stacked=members is not None,
+        )
+        metrics |= {f"{plan.output}/{name}": value for name, value in result.values.items()}
+        if members is None:
+            notes += [f"{plan.output}/{note}" for note in undefined_notes(result)]
+    return Scores(metrics, tuple(notes))
+
+
+def score_labels(plan: OutputMetrics, values: Tensor, table: Table) -> list[dict[str, float | str]]:
+    """One row per label of a multi-label output: support, prevalence and the label's own metrics."""
+    columns = label_table(
+        values,
+        reference_rows(table, plan.target, torch.float32),
+        table.masks.get(plan.target),
+        None if plan.sample_weight is None else table.weights[plan.sample_weight],
+    )
+    lists = {name: [float(number) for number in column] for name, column in columns.items()}
+    rows: list[dict[str, float | str]] = []
+    for index, label in enumerate(plan.labels):
+        numbers = {name: column[index] for name, column in lists.items()}
+        counts = {name: int(numbers[name]) for name in ("observed", "support")}
+        rows.append({"output": plan.output, "label": label, **numbers, **counts})
+    return rows
+
+
+def reference_rows(table: Table, name: str, dtype: torch.dtype) -> Tensor:
+    """All rows of a target, or of an input that serves as one, scaled where it is an image."""
+    if name in table.targets:
+        return table.targets[name]
+    return table.select({name}).batch(0, len(table), dtype).reference(name)
+
+
+def trivial_outputs(
+    constants: Mapping[str, Tensor], activations: Mapping[str, str], rows: int, dtype: torch.dtype
+) -> dict[str, Output]:
+    """What a network would give that always predicts `constants`, by output."""
+    outputs: dict[str, Output] = {}
+    for name, constant in constants.items():
+        values = constant.to(dtype).expand(rows, *constant.shape)
+        if activations[name] == "sigmoid":
+            outputs[name] = Output(torch.logit(values.clamp(1e-7, 1 - 1e-7)), torch.sigmoid)
+        elif activations[name] == "softmax":
+            outputs[name] = Output(
+                torch.log(values.clamp(min=1e-7)), lambda logits: torch.softmax(logits, -1)
+            )
+        else:
+            outputs[name] = Output(values, None)
+    return outputs
+
+
+def _rows_at_once(objective: Objective, table: Table, batch_size: int) -> int:
+    if not objective.partition_free or table.masks:
+        return batch_size
+    return max(batch_size, _EVALUATION_ROWS)
+
+
+def _batches(table: Table, rows_at_once: int, dtype: torch.dtype) -> Iterator[Table]:
+    for start in range(0, len(table), rows_at_once):
+        yield table.batch(start, min(start + rows_at_once, len(table)), dtype)

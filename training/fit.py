@@ -1,0 +1,105 @@
+"""The training loop: epochs of steps, each epoch validated, recorded and perhaps the last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..data import Table
+from ..losses import Ledger
+from .evaluate import LedgerMeans, Scores, evaluate, score_metrics
+from .members import EpochScores, Member
+from .metric_plan import OutputMetrics
+from .reporter import Reporter
+from .seeding import epoch_order
+from .step import Trainee, train_step
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """What the loop needs to know. `seeds` give the order of the rows, one per member."""
+
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    seeds: tuple[int, ...]
+    metrics: Sequence[OutputMetrics]
+    evaluate_train: bool = False
+
+
+def fit(
+    trainee: Trainee,
+    train: Table,
+    validation: Table | None,
+    *,
+    plan: FitPlan,
+    members: Sequence[Member],
+    reporter: Reporter,
+) -> None:
+    """Train until the last epoch, or until every member has stopped or is frozen."""
+    for epoch in range(1, plan.epochs + 1):
+        reporter.epoch_started(epoch)
+        started = time.perf_counter()
+        ledgers = {"train": train_epoch(trainee, train, plan=plan, epoch=epoch, reporter=reporter)}
+        if bool(trainee.frozen.all()):
+            return
+        scores: dict[str, Scores] = {}
+        evaluated = {"train": train} if plan.evaluate_train else {}
+        for split, table in {
+            **evaluated,
+            **({} if validation is None else {"validation": validation}),
+        }.items():
+            ledger, scores[split] = score_split(trainee, table, plan)
+            ledgers.setdefault(split, ledger)
+        result = EpochScores(epoch, time.perf_counter() - started, len(train), ledgers, scores)
+        close_epoch(trainee, members, result, reporter)
+        if all(member.stopped for member in members):
+            return
+
+
+def train_epoch(trainee: Trainee, table: Table, *, plan: FitPlan, epoch: int, reporter: Reporter) -> Ledger:
+    """One pass over all rows; the last partial batch is kept. Returns the example-weighted means."""
+    dtype = trainee.parameters.values.dtype
+    means = LedgerMeans()
+    rows = order_rows(plan, epoch, len(table)).to(trainee.frozen.device)
+    for step, index in enumerate(torch.split(rows, plan.batch_size, dim=-1), start=1):
+        ledger = train_step(trainee, table.gather(index, dtype))
+        means.add(ledger, index.shape[-1])
+        reporter.step_done(epoch, step, means.read_terms)
+        if trainee.stuck:
+            break
+    return means.ledger()
+
+
+def order_rows(plan: FitPlan, epoch: int, rows: int) -> Tensor:
+    """The rows in the order of this epoch: (N), or (K, N) where members have orders of their own."""
+    if not plan.shuffle:
+        return torch.arange(rows)
+    orders = {seed: epoch_order(seed, epoch, rows) for seed in plan.seeds}
+    return orders[plan.seeds[0]] if len(orders) == 1 else torch.stack([orders[seed] for seed in plan.seeds])
+
+
+def score_split(trainee: Trainee, table: Table, plan: FitPlan) -> tuple[Ledger, Scores]:
+    """The ledger and the metrics of a whole split."""
+    evaluation = evaluate(
+        trainee.network,
+        trainee.objective,
+        trainee.knobs,
+        table,
+        batch_size=plan.batch_size,
+        keep=[metrics.output for metrics in plan.metrics],
+    )
+    members = trainee.network.members
+    return evaluation.ledger, score_metrics(plan.metrics, evaluation.values, table, members=members)
+
+
+def close_epoch(trainee: Trainee, members: Sequence[Member], result: EpochScores, reporter: Reporter) -> None:
+    """Record the epoch of every member that is still training."""
+    for member in members:
+        if not member.stopped:
+            best = member.close_epoch(trainee, result)
+            reporter.epoch_done(result.epoch, member.last_row, result.seconds, best=best)

@@ -1,0 +1,143 @@
+"""The optimizer: clips, schedules and applies an update rule to one network or to K members.
+
+Legend: P parameters of one member, K members of a stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from ..specs import optimizers as spec
+from .parameters import FlatParameters
+from .schedules import Schedule
+from .update_rules import AdamRule, UpdateRule, build_rule
+
+Row = int | slice
+
+
+class Optimizer:
+    """Applies an update rule to all members: at once where they agree, row by row where they do not.
+
+    `factors` multiply each member's learning rate beside the schedule (reduce on plateau).
+    """
+
+    def __init__(
+        self,
+        rule: UpdateRule,
+        parameters: FlatParameters,
+        *,
+        learning_rates: tuple[float, ...],
+        schedule: Schedule,
+        clipping: Clipping | None = None,
+    ) -> None:
+        self._rule = rule
+        self._parameters = parameters
+        self._schedule = schedule
+        self._clipping = clipping
+        self._learning_rates = learning_rates
+        self.factors = [1.0] * len(learning_rates)
+        self.steps = 0
+        self.slots = {name: torch.full_like(parameters.values, start) for name, start in rule.slots.items()}
+
+    def learning_rate(self, member: int) -> float:
+        """A member's learning rate at the next step."""
+        return self._learning_rates[member] * self.factors[member] * self._schedule(self.steps)
+
+    def step(self, frozen: Tensor) -> None:
+        """One update. frozen: float [] or (K), 1 for members that must not change any more."""
+        if self._clipping is not None:
+            self._clipping.clip(self._parameters)
+        rates = [self.learning_rate(member) for member in range(len(self._learning_rates))]
+        self.steps += 1
+        for row, rate, flag in _calls(rates, frozen):
+            self._update(row, rate, flag)
+
+    def state(self) -> dict[str, Tensor]:
+        """All tensors that a resumed run needs, by name."""
+        numbers = torch.tensor(self.factors, dtype=torch.float64)
+        return {**self.slots, "steps": torch.tensor(self.steps), "factors": numbers}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Continue from a `state()`."""
+        self.steps = int(state["steps"])
+        self.factors = [float(factor) for factor in state["factors"]]
+        for name, slot in self.slots.items():
+            slot.copy_(state[name])
+
+    def _update(self, row: Row, rate: float, flag: Tensor | None) -> None:
+        values, gradients = self._parameters.values[row], self._parameters.gradients[row]
+        slots = {name: slot[row] for name, slot in self.slots.items()}
+        if isinstance(self._rule, AdamRule):
+            self._rule(values, gradients, slots, learning_rate=rate, step=self.steps, frozen=flag)
+        elif flag is None:
+            self._rule(values, gradients, slots, learning_rate=rate, step=self.steps)
+        elif flag.device.type == "cpu":
+            if not bool(flag):
+                self._rule(values, gradients, slots, learning_rate=rate, step=self.steps)
+        else:
+            # Off the host nobody can ask without waiting: update, then take back what was frozen.
+            before = values.clone()
+            self._rule(values, gradients, slots, learning_rate=rate, step=self.steps)
+            values.copy_(torch.where(flag > 0, before, values))
+
+
+class Clipping:
+    """Keras's three kinds, in place: by value, by each variable's norm, or by the norm of all."""
+
+    def __init__(self, described: spec.OptimizerBase) -> None:
+        self._value = described.clipvalue
+        self._norm = described.clipnorm
+        self._global_norm = described.global_clipnorm
+
+    def clip(self, parameters: FlatParameters) -> None:
+        """Clip the gradients of every member by itself."""
+        gradients = parameters.gradients
+        if self._value is not None:
+            gradients.clamp_(-self._value, self._value)
+        if self._global_norm is not None:
+            _shrink(gradients, self._global_norm)
+        if self._norm is not None:
+            for segment in parameters.gradient_segments:
+                _shrink(segment, self._norm)
+
+
+def build_optimizer(
+    described: spec.AnyOptimizer,
+    parameters: FlatParameters,
+    *,
+    numerics: str,
+    learning_rates: tuple[float, ...],
+    schedule: Schedule,
+) -> Optimizer:
+    """The optimizer of a config, for all members of `parameters`."""
+    clips = any((described.clipnorm, described.global_clipnorm, described.clipvalue))
+    return Optimizer(
+        build_rule(described, numerics=numerics),
+        parameters,
+        learning_rates=learning_rates,
+        schedule=schedule,
+        clipping=Clipping(described) if clips else None,
+    )
+
+
+def _shrink(gradients: Tensor, limit: float) -> None:
+    """Scale rows (..., n) down to a norm of `limit`: g * limit / max(norm, limit)."""
+    norms = gradients.square().sum(dim=-1, keepdim=True).sqrt()
+    gradients.mul_(limit / norms.clamp(min=limit))
+
+
+def _calls(rates: list[float], frozen: Tensor) -> Iterator[tuple[Row, float, Tensor | None]]:
+    """Which rows are updated together, at which rate, and the flag that may stop them."""
+    if frozen.dim() == 0:
+        yield slice(None), rates[0], frozen
+        return
+    # Reading a flag costs nothing on the CPU and a synchronization elsewhere.
+    none_frozen = frozen.device.type == "cpu" and not bool(frozen.any())
+    if none_frozen and len(set(rates)) == 1:
+        yield slice(None), rates[0], None
+        return
+    for row, rate in enumerate(rates):
+        yield row, rate, frozen[row]
