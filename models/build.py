@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 
 from ..specs import layers as spec
 from ..specs.errors import ConfigError, Problem, unknown_name
-from .catalogue import BUILDERS, LayerContext
+from .catalogue import BUILDERS
+from .context import InputSpec, LayerContext
 from .graph import Graph, Node, plan_graph
-from .initializers import ParameterSource
+from .index_checks import check_indices
+from .initializers import ParameterSource, Stream
 from .layer import Layer, Shape, shape_error, written
 from .network import Network
 from .noise import NoiseClock
-
-
-@dataclass(frozen=True)
-class InputSpec:
-    """One example of an input: its shape, and the number of indices where it holds indices."""
-
-    shape: Shape
-    indices: int | None = None
+from .penalties import layer_penalties
+from .replicate import Replicate
 
 
 def build_network(
@@ -50,65 +46,166 @@ def build_network(
     ]
     if problems:
         raise ConfigError(problems)
-    graph = plan_graph(model)
     seeds = (seed,) if isinstance(seed, int) else tuple(seed)
-    stacked = not isinstance(seed, int)
-    clock = NoiseClock()
-    builder = _Builder(model, seeds, stacked, numerics, clock)
-    shapes = _infer_shapes(graph, model, inputs, builder)
-    layers = {
-        node.name: builder.layer(node, [shapes[name] for name in node.of], dtype, torch.device(device))
-        for node in graph.nodes
-        if node.owner == node.name
-    }
-    return Network(
-        graph,
-        layers,
-        activations={name: getattr(layer, "activation", "linear") for name, layer in model.layers.items()},
-        shapes=shapes,
-        clock=clock,
-        members=len(seeds) if stacked else None,
-    ).to(device)
+    builder = _Builder(
+        roots=tuple(Stream(each, "") for each in seeds),
+        stacked=not isinstance(seed, int),
+        numerics=numerics,
+        clock=NoiseClock(),
+        dtype=dtype,
+        device=torch.device(device),
+    )
+    return builder.network(model, {name: inputs[name] for name in model.inputs}).to(device)
 
 
 @dataclass(frozen=True)
 class _Builder:
-    model: spec.ModelSpec
-    seeds: tuple[int, ...]
+    """Builds a graph for every root at once: a seed, and what stands before its layers' names."""
+
+    roots: tuple[Stream, ...]
     stacked: bool
     numerics: Literal["keras", "torch"]
     clock: NoiseClock
+    dtype: torch.dtype
+    device: torch.device
 
-    def layer(self, node: Node, shapes: Sequence[Shape], dtype: torch.dtype, device: torch.device) -> Layer:
-        described = self.model.layers[node.owner]
-        source = ParameterSource(node.owner, self.seeds, self.stacked, self.numerics, dtype, device)
-        context = LayerContext(node.owner, tuple(shapes), source, self.clock)
-        return BUILDERS[type(described)](described, context).to(device=device, dtype=dtype)
+    def network(self, model: spec.ModelSpec, inputs: Mapping[str, InputSpec]) -> Network:
+        graph = plan_graph(model)
+        shapes = self._infer_shapes(graph, model, inputs)
+        reads = {name: InputSpec(shape) for name, shape in shapes.items()} | dict(inputs)
+        layers = {
+            node.name: self.layer(model, node, [reads[name] for name in node.of])
+            for node in graph.nodes
+            if node.owner == node.name
+        }
+        network = Network(
+            graph,
+            layers,
+            activations={name: _activation(model.layers[name], layer) for name, layer in layers.items()},
+            shapes=shapes,
+            clock=self.clock,
+            members=len(self.roots) if self.stacked else None,
+        )
+        _check_masks(network)
+        return network
+
+    def layer(self, model: spec.ModelSpec, node: Node, reads: Sequence[InputSpec]) -> Layer:
+        described = model.layers[node.owner]
+        streams = tuple(Stream(root.seed, root.layer + node.owner) for root in self.roots)
+        source = ParameterSource(streams, self.stacked, self.numerics, self.dtype, self.device)
+        context = LayerContext(node.owner, tuple(reads), source, self.clock)
+        if isinstance(described, spec.Replicate):
+            return self._replicate(described, node, context)
+        layer = BUILDERS[type(described)](described, context).to(device=self.device, dtype=self.dtype)
+        layer.penalties = layer_penalties(described, (name for name, _ in layer.named_parameters()))
+        if isinstance(described, spec.WeightedLayer) and not described.trainable:
+            _freeze(layer, described, context)
+        return layer
+
+    def _replicate(self, described: spec.Replicate, node: Node, context: LayerContext) -> Layer:
+        inner = spec.ModelSpec(
+            inputs=tuple(dict.fromkeys(node.of)),
+            layers=described.layers,
+            outputs=(list(described.layers)[-1],),
+        )
+        copies = replace(
+            self,
+            roots=tuple(
+                Stream(root.seed, f"{root.layer}{node.owner}/{copy}/")
+                for root in self.roots
+                for copy in range(described.n)
+            ),
+            stacked=True,
+        )
+        try:
+            network = copies.network(inner, dict(zip(node.of, context.reads, strict=True)))
+        except ConfigError as error:
+            raise ConfigError([_inside(each, node.owner) for each in error.problems]) from None
+        if any(penalty.parameter is None for penalty in network.penalties):
+            raise context.error("activity_regularizer is not for the layers of a replicate", "layers")
+        if network.masked.intersection(network.graph.outputs):
+            raise context.error(
+                "masks do not leave the copies; end them with a layer that gives no sequence", "layers"
+            )
+        return Replicate(
+            context.shapes,
+            network,
+            copies=described.n,
+            members=len(self.roots) if self.stacked else None,
+        )
+
+    def _infer_shapes(
+        self, graph: Graph, model: spec.ModelSpec, inputs: Mapping[str, InputSpec]
+    ) -> dict[str, Shape]:
+        """The example shape of every node, by running each layer on the meta device."""
+        single = replace(
+            self,
+            roots=self.roots[:1],
+            stacked=False,
+            clock=NoiseClock(),
+            dtype=torch.float32,
+            device=torch.device("meta"),
+        )
+        known = dict(inputs)
+        built: dict[str, tuple[Layer, list[InputSpec]]] = {}
+        for node in graph.nodes:
+            given = [known[name] for name in node.of]
+            check_indices(model.layers[node.owner], node.name, given)
+            if node.owner not in built:
+                built[node.owner] = single.layer(model, node, given), given
+            layer, expected = built[node.owner]
+            _check_sharing(node, layer, given, expected)
+            known[node.name] = InputSpec(_shape_through(node, layer, given))
+        return {name: each.shape for name, each in known.items()}
 
 
-def _infer_shapes(
-    graph: Graph, model: spec.ModelSpec, inputs: Mapping[str, InputSpec], builder: _Builder
-) -> dict[str, Shape]:
-    """The example shape of every node, by running each layer on the meta device."""
-    single = _Builder(model, (0,), False, builder.numerics, NoiseClock())
-    shapes = {name: inputs[name].shape for name in graph.inputs}
-    built: dict[str, tuple[Layer, list[Shape]]] = {}
-    for node in graph.nodes:
-        given = [shapes[name] for name in node.of]
-        if node.owner not in built:
-            built[node.owner] = single.layer(node, given, torch.float32, torch.device("meta")), given
-        layer, expected = built[node.owner]
-        if given != expected:
+def _activation(described: spec.LayerBase, layer: Layer) -> str:
+    return layer.activation if isinstance(layer, Replicate) else getattr(described, "activation", "linear")
+
+
+def _check_masks(network: Network) -> None:
+    for node in network.graph.nodes:
+        masked = [name for name in node.of if name in network.masked]
+        if masked and isinstance(network.layer(node.owner), Replicate):
+            message = f"masks do not enter the copies, but {masked[0]!r} has one; put its embedding inside"
+            raise shape_error(node.name, message, "of")
+
+
+def _freeze(layer: Layer, described: spec.WeightedLayer, context: LayerContext) -> None:
+    if any(penalty.parameter is not None for penalty in layer.penalties):
+        fields = [name for name in type(described).model_fields if name.endswith("_regularizer")]
+        given = next(name for name in fields if getattr(described, name) and name != "activity_regularizer")
+        raise context.error("has no effect on frozen weights (trainable: false)", given)
+    layer.requires_grad_(False)
+
+
+def _inside(problem: Problem, name: str) -> Problem:
+    """A problem of a replicate's sub-graph, as the config sees it."""
+    layer = ("model", "layers", name)
+    if problem.path[:2] == ("model", "layers"):
+        return replace(problem, path=(*layer, "layers", *problem.path[2:]))
+    return replace(problem, path=(*layer, "of"))
+
+
+def _check_sharing(
+    node: Node, layer: Layer, given: Sequence[InputSpec], expected: Sequence[InputSpec]
+) -> None:
+    """A shared layer reads what its owner reads: in size, and in kind."""
+    skip = 1 if layer.any_length else 0
+    for one, other in zip(given, expected, strict=False):
+        same_rank = len(one.shape) == len(other.shape)
+        if len(given) != len(expected) or not same_rank or one.shape[skip:] != other.shape[skip:]:
             message = (
                 f"reads {_listed(given)}, but the layer it shares weights with reads {_listed(expected)}"
             )
             raise shape_error(node.name, message, "of")
-        shapes[node.name] = _shape_through(node, layer, given)
-    return shapes
 
 
-def _shape_through(node: Node, layer: Layer, given: Sequence[Shape]) -> Shape:
-    values = [torch.empty((2, *shape), device="meta") for shape in given]
+def _shape_through(node: Node, layer: Layer, given: Sequence[InputSpec]) -> Shape:
+    values = [
+        torch.empty((2, *each.shape), device="meta", dtype=None if each.indices is None else torch.int64)
+        for each in given
+    ]
     try:
         with torch.no_grad():
             return tuple(layer.eval()(*values).shape[1:])
@@ -117,5 +214,5 @@ def _shape_through(node: Node, layer: Layer, given: Sequence[Shape]) -> Shape:
         raise shape_error(node.name, f"does not fit its input {_listed(given)}: {reason}") from None
 
 
-def _listed(shapes: Sequence[Shape]) -> str:
-    return " and ".join(written(shape) for shape in shapes)
+def _listed(reads: Sequence[InputSpec]) -> str:
+    return " and ".join(written(each.shape) for each in reads)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,101 +11,38 @@ import torch
 from torch import Tensor
 
 from ..specs import layers as spec
-from .convolution import (
-    AveragePooling2D,
-    Conv2D,
-    GlobalAveragePooling2D,
-    GlobalMaxPooling2D,
-    MaxPooling2D,
-)
-from .dense import Dense
-from .initializers import ParameterSource
-from .layer import Layer, Shape, shape_error, written
-from .noise import Dropout, NoiseClock
+from .context import LayerContext, initializers
+from .convolution import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
+from .dense import BinarySoftmaxHeads, Dense
+from .gradients import ScaleGradient, StopGradient
+from .image_builders import build_conv2d, build_global2d, build_pooling2d
+from .layer import Layer, Shape, written
+from .noise import Dropout
 from .normalization import BatchNormalization, LayerNormalization
+from .sequence_builders import (
+    build_conv1d,
+    build_embedding,
+    build_global1d,
+    build_pooling1d,
+    build_recurrent,
+)
 from .shaping import Flatten, Identity, LeakyReLU, Merge, Reshape
+from .temporal import AveragePooling1D, GlobalAveragePooling1D, GlobalMaxPooling1D, MaxPooling1D
 
 
-@dataclass(frozen=True)
-class LayerContext:
-    """What a layer is built from beside its spec: its name, the shapes it reads, its weights' source."""
-
-    name: str
-    shapes: tuple[Shape, ...]
-    source: ParameterSource
-    clock: NoiseClock
-
-    @property
-    def shape(self) -> Shape:
-        """The shape of the only input."""
-        if len(self.shapes) != 1:
-            raise self.error(
-                f"reads one input, not {len(self.shapes)}; join them with concatenate first", "of"
-            )
-        return self.shapes[0]
-
-    def error(self, message: str, *keys: str) -> Exception:
-        """A located error about this layer."""
-        return shape_error(self.name, message, *keys)
-
-
-def _dense(layer: spec.Dense, context: LayerContext) -> Layer:
-    if not context.shape:
-        raise context.error("needs an axis of numbers to act on, but its input is one number", "of")
-    return Dense(
+def _dense(
+    layer: spec.Dense | spec.BinarySoftmaxHeads,
+    context: LayerContext,
+    kind: type[Dense] | type[BinarySoftmaxHeads],
+) -> Layer:
+    context.last_axis()
+    return kind(
         context.shapes,
         context.source,
         units=layer.units,
         use_bias=layer.use_bias,
-        **_initializers(layer, context.source),
+        **initializers(layer, context.source),
     )
-
-
-def _conv2d(layer: spec.Conv2D, context: LayerContext) -> Layer:
-    channels = _image(context)[0]
-    for key, size in (("groups", channels), ("filters", layer.filters)):
-        if size % layer.groups:
-            what = "channels of the input" if key == "groups" else "filters"
-            raise context.error(f"{layer.groups} groups do not divide the {size} {what}", key)
-    _window_fits(context, layer.kernel_size, layer.padding, layer.dilation_rate, "kernel_size")
-    return Conv2D(
-        context.shapes,
-        context.source,
-        filters=layer.filters,
-        kernel_size=layer.kernel_size,
-        strides=layer.strides,
-        padding=layer.padding,
-        dilation_rate=layer.dilation_rate,
-        groups=layer.groups,
-        use_bias=layer.use_bias,
-        **_initializers(layer, context.source),
-    )
-
-
-def _initializers(layer: spec.Dense | spec.Conv2D, source: ParameterSource) -> dict[str, str]:
-    default = (
-        ("glorot_uniform", "zeros") if source.numerics == "keras" else ("torch_uniform", "torch_uniform")
-    )
-    return {
-        "kernel_initializer": layer.kernel_initializer or default[0],
-        "bias_initializer": layer.bias_initializer or default[1],
-    }
-
-
-def _pooling(
-    layer: spec.MaxPooling2D | spec.AveragePooling2D,
-    context: LayerContext,
-    kind: type[MaxPooling2D] | type[AveragePooling2D],
-) -> Layer:
-    _image(context)
-    _window_fits(context, layer.pool_size, layer.padding, (1, 1), "pool_size")
-    strides = layer.strides or layer.pool_size
-    return kind(context.shapes, pool_size=layer.pool_size, strides=strides, padding=layer.padding)
-
-
-def _global(_: spec.LayerBase, context: LayerContext, kind: type[Layer]) -> Layer:
-    _image(context)
-    return kind(context.shapes)
 
 
 def _reshape(layer: spec.Reshape, context: LayerContext) -> Layer:
@@ -121,12 +57,7 @@ def _dropout(layer: spec.Dropout, context: LayerContext) -> Layer:
     source = context.source
     assert len(context.shape) >= 0
     return Dropout(
-        context.shapes,
-        context.clock,
-        name=context.name,
-        seeds=source.seeds,
-        stacked=source.stacked,
-        rate=layer.rate,
+        context.shapes, context.clock, streams=source.streams, stacked=source.stacked, rate=layer.rate
     )
 
 
@@ -140,6 +71,7 @@ def _batch_normalization(layer: spec.BatchNormalization, context: LayerContext) 
         epsilon=layer.epsilon,
         center=layer.center,
         scale=layer.scale,
+        trainable=layer.trainable,
     )
 
 
@@ -154,6 +86,11 @@ def _layer_normalization(layer: spec.LayerNormalization, context: LayerContext) 
 def _plain(_: spec.LayerBase, context: LayerContext, kind: type[Layer]) -> Layer:
     assert len(context.shape) >= 0
     return kind(context.shapes)
+
+
+def _scale_gradient(layer: spec.ScaleGradient, context: LayerContext) -> Layer:
+    assert len(context.shape) >= 0
+    return ScaleGradient(context.shapes, scale=layer.scale)
 
 
 def _leaky_relu(layer: spec.LeakyReLU, context: LayerContext) -> Layer:
@@ -192,36 +129,27 @@ def _multiply(values: Sequence[Tensor]) -> Tensor:
     return product
 
 
-def _image(context: LayerContext) -> Shape:
-    if len(context.shape) != 3:
-        message = f"needs images (channels, height, width), but reads {written(context.shape)}"
-        raise context.error(message, "of")
-    return context.shape
-
-
-def _window_fits(
-    context: LayerContext, window: tuple[int, int], padding: str, dilation: tuple[int, int], key: str
-) -> None:
-    size = context.shape[1:]
-    extent = [(window[axis] - 1) * dilation[axis] + 1 for axis in range(2)]
-    if padding == "valid" and (extent[0] > size[0] or extent[1] > size[1]):
-        message = (
-            f"a window of {extent[0]}x{extent[1]} does not fit into {size[0]}x{size[1]}; use padding: same"
-        )
-        raise context.error(message, key)
-
-
 def _listed(shapes: Sequence[Shape]) -> str:
     return " and ".join(written(shape) for shape in shapes)
 
 
 BUILDERS: dict[type[spec.LayerBase], Callable[[Any, LayerContext], Layer]] = {
-    spec.Dense: _dense,
-    spec.Conv2D: _conv2d,
-    spec.MaxPooling2D: partial(_pooling, kind=MaxPooling2D),
-    spec.AveragePooling2D: partial(_pooling, kind=AveragePooling2D),
-    spec.GlobalMaxPooling2D: partial(_global, kind=GlobalMaxPooling2D),
-    spec.GlobalAveragePooling2D: partial(_global, kind=GlobalAveragePooling2D),
+    spec.Dense: partial(_dense, kind=Dense),
+    spec.BinarySoftmaxHeads: partial(_dense, kind=BinarySoftmaxHeads),
+    spec.Embedding: build_embedding,
+    spec.LSTM: build_recurrent,
+    spec.GRU: build_recurrent,
+    spec.SimpleRNN: build_recurrent,
+    spec.Conv1D: build_conv1d,
+    spec.MaxPooling1D: partial(build_pooling1d, kind=MaxPooling1D),
+    spec.AveragePooling1D: partial(build_pooling1d, kind=AveragePooling1D),
+    spec.GlobalMaxPooling1D: partial(build_global1d, kind=GlobalMaxPooling1D),
+    spec.GlobalAveragePooling1D: partial(build_global1d, kind=GlobalAveragePooling1D),
+    spec.Conv2D: build_conv2d,
+    spec.MaxPooling2D: partial(build_pooling2d, kind=MaxPooling2D),
+    spec.AveragePooling2D: partial(build_pooling2d, kind=AveragePooling2D),
+    spec.GlobalMaxPooling2D: partial(build_global2d, kind=GlobalMaxPooling2D),
+    spec.GlobalAveragePooling2D: partial(build_global2d, kind=GlobalAveragePooling2D),
     spec.Flatten: partial(_plain, kind=Flatten),
     spec.Reshape: _reshape,
     spec.Dropout: _dropout,
@@ -229,8 +157,11 @@ BUILDERS: dict[type[spec.LayerBase], Callable[[Any, LayerContext], Layer]] = {
     spec.LeakyReLU: _leaky_relu,
     spec.BatchNormalization: _batch_normalization,
     spec.LayerNormalization: _layer_normalization,
+    spec.StopGradient: partial(_plain, kind=StopGradient),
+    spec.ScaleGradient: _scale_gradient,
     spec.Concatenate: _concatenate,
     spec.Add: partial(_entrywise, combine=_add),
     spec.Multiply: partial(_entrywise, combine=_multiply),
 }
-"""Which function builds which layer; each checks the sizes first and raises a located error."""
+"""Which function builds which layer; each checks the sizes first and raises a located error.
+`Replicate`, a network in itself, is built in build.py."""

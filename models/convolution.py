@@ -82,10 +82,11 @@ class AveragePooling2D(Layer):
     def __init__(self, shapes: Sequence[Shape], *, pool_size: Pair, strides: Pair, padding: str) -> None:
         super().__init__(shapes)
         size = shapes[0][1:]
-        before, after = zip(*_same_padding(padding, size, pool_size, strides, (1, 1)), strict=True)
+        before, after = zip(*same_padding(padding, size, pool_size, strides, (1, 1)), strict=True)
         self.pad = (before[1], after[1], before[0], after[0])
         self.pool = partial(F.avg_pool2d, kernel_size=pool_size, stride=strides)
-        present = F.pad(torch.ones(1, *size), self.pad)
+        # In float64 whatever the layer's own precision: rounded once, when it is known.
+        present = F.pad(torch.ones(1, *size, dtype=torch.float64), self.pad)
         self.register_buffer("shares", self.pool(present), persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
@@ -116,22 +117,26 @@ def split_padding(
 
     Where both sides are equal the operation pads by itself, which saves a copy of the images.
     """
-    (top, bottom), (left, right) = _same_padding(padding, size, window, strides, dilation)
+    (top, bottom), (left, right) = same_padding(padding, size, window, strides, dilation)
     if top == bottom and left == right:
         return (0, 0, 0, 0), (top, left)
     return (left, right, top, bottom), (0, 0)
 
 
-def _same_padding(
-    padding: str, size: Sequence[int], window: Pair, strides: Pair, dilation: Pair
+def same_padding(
+    padding: str,
+    size: Sequence[int],
+    window: Sequence[int],
+    strides: Sequence[int],
+    dilation: Sequence[int],
 ) -> list[tuple[int, int]]:
     """(before, after) per axis: `same` gives ceil(n / stride) outputs, the odd one goes after."""
     if padding == "valid":
-        return [(0, 0), (0, 0)]
+        return [(0, 0)] * len(size)
     pairs: list[tuple[int, int]] = []
-    for axis in range(2):
+    for axis, length in enumerate(size):
         extent = (window[axis] - 1) * dilation[axis] + 1
-        outputs = -(-size[axis] // strides[axis])
-        total = max((outputs - 1) * strides[axis] + extent - size[axis], 0)
+        outputs = -(-length // strides[axis])
+        total = max((outputs - 1) * strides[axis] + extent - length, 0)
         pairs.append((total // 2, total - total // 2))
     return pairs

@@ -18,6 +18,39 @@ class Dense(Layer):
     Shapes: (B, ..., inputs) to (B, ..., units).
     """
 
+    passes_mask = True
+
+    def __init__(
+        self,
+        shapes: Sequence[Shape],
+        source: ParameterSource,
+        *,
+        units: int,
+        use_bias: bool = True,
+        kernel_initializer: str = "glorot_uniform",
+        bias_initializer: str = "zeros",
+    ) -> None:
+        super().__init__(shapes)
+        # Over a sequence the same weights act at every step.
+        self.any_length = self.rank > 1
+        size = shapes[0][-1]
+        fans = Fans(size, units)
+        self.kernel = source.parameter("kernel", (size, units), kernel_initializer, fans)
+        self.bias = source.parameter("bias", (units,), bias_initializer, fans) if use_bias else None
+
+    def forward(self, values: Tensor) -> Tensor:
+        return affine(values, self.kernel, self.bias, has_members=self.has_members(values))
+
+
+class BinarySoftmaxHeads(Layer):
+    """The logits z1 - z0 of one two-way softmax per label, whose second entry is sigmoid(z1 - z0).
+
+    kernel (inputs, units, 2), bias (units, 2); the last axis is (negative, positive). Every label's head
+    starts as a dense layer of 2 units of its own would. Shapes: (B, ..., inputs) to (B, ..., units).
+    """
+
+    passes_mask = True
+
     def __init__(
         self,
         shapes: Sequence[Shape],
@@ -30,24 +63,33 @@ class Dense(Layer):
     ) -> None:
         super().__init__(shapes)
         size = shapes[0][-1]
-        fans = Fans(size, units)
-        self.kernel = source.parameter("kernel", (size, units), kernel_initializer, fans)
-        self.bias = source.parameter("bias", (units,), bias_initializer, fans) if use_bias else None
+        fans = Fans(size, 2)
+        self.kernel = source.parameter("kernel", (size, units, 2), kernel_initializer, fans)
+        self.bias = source.parameter("bias", (units, 2), bias_initializer, fans) if use_bias else None
 
     def forward(self, values: Tensor) -> Tensor:
-        if self.kernel.dim() == 3:
-            return self._forward_members(values)
-        flat = values.flatten(0, -2) if values.dim() > 2 else values
-        product = flat @ self.kernel if self.bias is None else torch.addmm(self.bias, flat, self.kernel)
-        return product if values.dim() == 2 else product.reshape(*values.shape[:-1], -1)
+        # The difference of the weights first: half the product, and the same logits.
+        kernel = self.kernel[..., 1] - self.kernel[..., 0]
+        bias = None if self.bias is None else self.bias[..., 1] - self.bias[..., 0]
+        return affine(values, kernel, bias, has_members=self.has_members(values))
 
-    def _forward_members(self, values: Tensor) -> Tensor:
-        members = self.kernel.shape[0]
-        if not self.has_members(values):
-            values = values.expand(members, *values.shape)
-        flat = values.flatten(1, -2)
-        if self.bias is None:
-            product = torch.bmm(flat, self.kernel)
-        else:
-            product = torch.baddbmm(self.bias.unsqueeze(1), flat, self.kernel)
-        return product if values.dim() == 3 else product.reshape(*values.shape[:-1], -1)
+
+def affine(values: Tensor, kernel: Tensor, bias: Tensor | None, *, has_members: bool) -> Tensor:
+    """`values @ kernel + bias` as one product.
+
+    values: (B, ..., inputs), or (K, B, ..., inputs) where `has_members`; kernel (inputs, units), bias
+    (units), or both with a leading K, which the result has then.
+    """
+    if kernel.dim() == 3:
+        return _affine_members(
+            values if has_members else values.expand(len(kernel), *values.shape), kernel, bias
+        )
+    flat = values.flatten(0, -2) if values.dim() > 2 else values
+    product = flat @ kernel if bias is None else torch.addmm(bias, flat, kernel)
+    return product if values.dim() == 2 else product.reshape(*values.shape[:-1], -1)
+
+
+def _affine_members(values: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    flat = values.flatten(1, -2)
+    product = torch.bmm(flat, kernel) if bias is None else torch.baddbmm(bias.unsqueeze(1), flat, kernel)
+    return product if values.dim() == 3 else product.reshape(*values.shape[:-1], -1)

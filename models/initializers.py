@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -26,19 +26,36 @@ class Fans:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """Where a layer's random numbers come from: a seed, and the layer's name (with that of its copy)."""
+
+    seed: int
+    layer: str
+
+
+@dataclass(frozen=True)
 class ParameterSource:
-    """Makes one layer's parameters for one seed, or for K members at once with a leading axis K.
+    """Makes one layer's parameters from one stream, or K members at once with a leading axis K.
 
     Every value comes from (seed, layer name, parameter name) alone, drawn on the CPU in float32, so
     that adding a layer moves no other, and stacks, devices and precisions start from the same numbers.
     """
 
-    layer: str
-    seeds: Sequence[int]
+    streams: tuple[Stream, ...]
     stacked: bool
     numerics: Literal["keras", "torch"]
     dtype: torch.dtype
     device: torch.device
+
+    @property
+    def members(self) -> int | None:
+        """K in a stack, None for a single network."""
+        return len(self.streams) if self.stacked else None
+
+    def within(self, part: str) -> ParameterSource:
+        """The source of one part of the layer, which has a name of its own."""
+        streams = tuple(Stream(each.seed, f"{each.layer}/{part}") for each in self.streams)
+        return replace(self, streams=streams)
 
     def parameter(self, name: str, shape: tuple[int, ...], initializer: str, fans: Fans) -> nn.Parameter:
         """A trainable parameter of `shape`, or (K, *shape) in a stack."""
@@ -47,14 +64,16 @@ class ParameterSource:
     def tensor(self, name: str, shape: tuple[int, ...], initializer: str, fans: Fans) -> Tensor:
         """The same numbers without being trainable (moving averages)."""
         if self.device.type == "meta":
-            full = (len(self.seeds), *shape) if self.stacked else shape
+            full = (len(self.streams), *shape) if self.stacked else shape
             return torch.empty(full, dtype=self.dtype, device=self.device)
-        members = [self._draw(seed, name, shape, initializer, fans) for seed in self.seeds]
+        members = [self._draw(stream, name, shape, initializer, fans) for stream in self.streams]
         values = torch.stack(members) if self.stacked else members[0]
         return values.to(device=self.device, dtype=self.dtype)
 
-    def _draw(self, seed: int, name: str, shape: tuple[int, ...], initializer: str, fans: Fans) -> Tensor:
-        generator = torch.Generator().manual_seed(derive_seed(seed, self.layer, name))
+    def _draw(
+        self, stream: Stream, name: str, shape: tuple[int, ...], initializer: str, fans: Fans
+    ) -> Tensor:
+        generator = torch.Generator().manual_seed(derive_seed(stream.seed, stream.layer, name))
         values = torch.empty(shape)
         INITIALIZERS[initializer](values, fans, generator)
         return values

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ..specs.errors import ConfigError, Problem
+from .penalties import Penalty
 
 Shape = tuple[int, ...]
 
@@ -19,7 +20,19 @@ class Layer(nn.Module):
 
     Tensors are (B, *shape), or (K, B, *shape) with a member axis; parameters have the member axis in a
     stack only. `rank` is the number of axes of one example of the first input.
+
+    `makes_mask`: its input holds indices, of which 0 is padding. `reads_mask`: `forward` takes the mask
+    of its input last, (B, T) or (K, B, T), true where a step counts; left out where there is none.
+    `passes_mask`: its output has the time axis of its inputs, so that their mask holds for it too.
+    `any_length`: only the axes after the first of an example matter to it.
+    `penalties` are those on its own weights and on what it gives.
     """
+
+    makes_mask: bool = False
+    reads_mask: bool = False
+    passes_mask: bool = False
+    any_length: bool = False
+    penalties: tuple[Penalty, ...] = ()
 
     def __init__(self, shapes: Sequence[Shape]) -> None:
         super().__init__()

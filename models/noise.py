@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..specs.seeds import derive_seed
+from .initializers import Stream
 from .layer import Layer, Shape
 
 # The 32-bit finalizer of C. Wellons' hash prospector ("lowbias32"), bias 0.17; constants as signed int32.
@@ -41,14 +42,14 @@ class Dropout(Layer):
     """Zeroes entries with probability `rate` in training and scales the rest by 1 / (1 - rate)."""
 
     key: Tensor
+    passes_mask = True
 
     def __init__(
         self,
         shapes: Sequence[Shape],
         clock: NoiseClock,
         *,
-        name: str,
-        seeds: Sequence[int],
+        streams: Sequence[Stream],
         stacked: bool,
         rate: float,
     ) -> None:
@@ -56,7 +57,9 @@ class Dropout(Layer):
         self.clock = clock
         self.rate = rate
         self.stacked = stacked
-        keys = torch.tensor([derive_seed(seed, name, "noise") for seed in seeds], dtype=torch.int64)
+        keys = torch.tensor(
+            [derive_seed(each.seed, each.layer, "noise") for each in streams], dtype=torch.int64
+        )
         self.register_buffer("key", keys if stacked else keys[0], persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:

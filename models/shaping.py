@@ -34,12 +34,16 @@ class Reshape(Layer):
 class Identity(Layer):
     """Passes its input on; the graph applies the activation."""
 
+    passes_mask = True
+
     def forward(self, values: Tensor) -> Tensor:
         return values
 
 
 class LeakyReLU(Layer):
     """Identity above zero, `negative_slope` times the input below."""
+
+    passes_mask = True
 
     def __init__(self, shapes: Sequence[Shape], *, negative_slope: float) -> None:
         super().__init__(shapes)
@@ -51,6 +55,8 @@ class LeakyReLU(Layer):
 
 class Merge(Layer):
     """Combines several tensors of one shape (concatenate: equal but for the joined axis)."""
+
+    passes_mask = True
 
     def __init__(self, shapes: Sequence[Shape], *, combine: Callable[[Sequence[Tensor]], Tensor]) -> None:
         super().__init__(shapes)

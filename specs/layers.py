@@ -2,93 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from .base import DistinctNames, Name, Names, PositiveInts, Spec
+from .image_layers import AveragePooling2D, Conv2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
+from .layer_base import Activation, KernelLayer, LayerBase, Regularizer, WeightedLayer
+from .sequence_layers import (
+    GRU,
+    LSTM,
+    AveragePooling1D,
+    Conv1D,
+    Embedding,
+    GlobalAveragePooling1D,
+    GlobalMaxPooling1D,
+    MaxPooling1D,
+    RecurrentBase,
+    SimpleRNN,
+)
 
-Activation = Literal[
-    "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "hard_sigmoid",
-    "softmax", "softplus", "softsign", "exponential",
+__all__ = [
+    "GRU", "LSTM", "Activation", "ActivationLayer", "Add", "AnyLayer", "AveragePooling1D",
+    "AveragePooling2D", "BatchNormalization", "BinarySoftmaxHeads", "Concatenate", "Conv1D", "Conv2D",
+    "Dense", "Dropout", "Embedding", "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
+    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "KernelLayer", "LayerBase", "LayerNormalization",
+    "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "MergeBase", "ModelSpec", "Multiply", "RecurrentBase",
+    "Regularizer", "Replicate", "Reshape", "ScaleGradient", "Shared", "SimpleRNN", "StopGradient",
+    "WeightedLayer", "layer_tag",
 ]  # fmt: skip
 
-Initializer = Literal[
-    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
-    "random_uniform", "random_normal", "truncated_normal", "orthogonal", "zeros", "ones",
-]  # fmt: skip
 
-Padding = Literal["valid", "same"]
-
-
-def _pair(value: Any) -> Any:
-    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else tuple(value)
-
-
-Pair = Annotated[tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]], BeforeValidator(_pair)]
-
-
-class LayerBase(Spec):
-    """What every layer may say: `of` names what it reads; without it, the layer or input above."""
-
-    of: Names | None = None
-
-
-class Dense(LayerBase):
+class Dense(KernelLayer):
     """Dot product over the last axis, plus bias, then an activation."""
 
     type: Literal["dense"] = "dense"
     units: int = Field(gt=0)
     activation: Activation = "linear"
-    use_bias: bool = True
-    kernel_initializer: Initializer | None = None
-    bias_initializer: Initializer | None = None
 
 
-class Conv2D(LayerBase):
-    """Two-dimensional convolution over (channels, height, width)."""
+class BinarySoftmaxHeads(KernelLayer):
+    """One two-way softmax per label on a shared trunk; the output is each label's P(positive).
 
-    type: Literal["conv2d"] = "conv2d"
-    filters: int = Field(gt=0)
-    kernel_size: Pair
-    strides: Pair = (1, 1)
-    padding: Padding = "valid"
-    dilation_rate: Pair = (1, 1)
-    groups: int = Field(default=1, gt=0)
-    activation: Activation = "linear"
-    use_bias: bool = True
-    kernel_initializer: Initializer | None = None
-    bias_initializer: Initializer | None = None
+    A softmax over (z0, z1) gives sigmoid(z1 - z0) for the second: the output's logits are z1 - z0, and
+    losses and metrics see `units` sigmoids. What differs from them are the weights: two vectors a label.
+    """
 
-
-class MaxPooling2D(LayerBase):
-    """Maximum over windows of (height, width); `strides` is `pool_size` unless given."""
-
-    type: Literal["max_pooling2d"] = "max_pooling2d"
-    pool_size: Pair = (2, 2)
-    strides: Pair | None = None
-    padding: Padding = "valid"
-
-
-class AveragePooling2D(LayerBase):
-    """Mean over windows of (height, width), padding left out of the mean, as in Keras."""
-
-    type: Literal["average_pooling2d"] = "average_pooling2d"
-    pool_size: Pair = (2, 2)
-    strides: Pair | None = None
-    padding: Padding = "valid"
-
-
-class GlobalMaxPooling2D(LayerBase):
-    """Maximum over height and width: (C, H, W) becomes (C)."""
-
-    type: Literal["global_max_pooling2d"] = "global_max_pooling2d"
-
-
-class GlobalAveragePooling2D(LayerBase):
-    """Mean over height and width: (C, H, W) becomes (C)."""
-
-    type: Literal["global_average_pooling2d"] = "global_average_pooling2d"
+    type: Literal["binary_softmax_heads"] = "binary_softmax_heads"
+    units: int = Field(gt=0)
+    activation: ClassVar[Activation] = "sigmoid"
 
 
 class Flatten(LayerBase):
@@ -125,7 +87,7 @@ class LeakyReLU(LayerBase):
     negative_slope: float = Field(default=0.3, ge=0.0)
 
 
-class BatchNormalization(LayerBase):
+class BatchNormalization(WeightedLayer):
     """Normalizes each channel (axis 1 of images, the last axis otherwise) over the batch."""
 
     type: Literal["batch_normalization"] = "batch_normalization"
@@ -135,7 +97,7 @@ class BatchNormalization(LayerBase):
     scale: bool = True
 
 
-class LayerNormalization(LayerBase):
+class LayerNormalization(WeightedLayer):
     """Normalizes the last axis of each example (the channels of an image, at each pixel)."""
 
     type: Literal["layer_normalization"] = "layer_normalization"
@@ -144,10 +106,24 @@ class LayerNormalization(LayerBase):
     scale: bool = True
 
 
+class StopGradient(LayerBase):
+    """Passes its input on, and no gradient back."""
+
+    type: Literal["stop_gradient"] = "stop_gradient"
+
+
+class ScaleGradient(LayerBase):
+    """Passes its input on, and `scale` times the gradient back (negative: adversarial)."""
+
+    type: Literal["scale_gradient"] = "scale_gradient"
+    scale: float
+
+
 class MergeBase(LayerBase):
     """A layer that reads two or more others."""
 
-    of: Annotated[Names, Field(min_length=2)]
+    # Narrower than the base's, which a frozen model may be.
+    of: Annotated[Names, Field(min_length=2)]  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
 
 
 class Concatenate(MergeBase):
@@ -168,11 +144,23 @@ class Multiply(MergeBase):
     type: Literal["multiply"] = "multiply"
 
 
+class Replicate(LayerBase):
+    """`n` copies of a sub-graph with weights of their own, the last layer's outputs joined.
+
+    The layers inside read each other or what `of` names; the first one reads that without saying so.
+    With one sigmoid unit at the end, this is one network per label.
+    """
+
+    type: Literal["replicate"] = "replicate"
+    n: int = Field(gt=0)
+    layers: dict[Name, AnyLayer] = Field(min_length=1)
+
+
 class Shared(LayerBase):
     """The layer `shares` once more, with the same weights, on another input."""
 
     shares: str
-    of: Names
+    of: Names  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
 
 
 def layer_tag(value: Any) -> str | None:
@@ -187,6 +175,16 @@ def layer_tag(value: Any) -> str | None:
 
 AnyLayer = Annotated[
     Annotated[Dense, Tag("dense")]
+    | Annotated[BinarySoftmaxHeads, Tag("binary_softmax_heads")]
+    | Annotated[Embedding, Tag("embedding")]
+    | Annotated[LSTM, Tag("lstm")]
+    | Annotated[GRU, Tag("gru")]
+    | Annotated[SimpleRNN, Tag("simple_rnn")]
+    | Annotated[Conv1D, Tag("conv1d")]
+    | Annotated[MaxPooling1D, Tag("max_pooling1d")]
+    | Annotated[AveragePooling1D, Tag("average_pooling1d")]
+    | Annotated[GlobalMaxPooling1D, Tag("global_max_pooling1d")]
+    | Annotated[GlobalAveragePooling1D, Tag("global_average_pooling1d")]
     | Annotated[Conv2D, Tag("conv2d")]
     | Annotated[MaxPooling2D, Tag("max_pooling2d")]
     | Annotated[AveragePooling2D, Tag("average_pooling2d")]
@@ -199,12 +197,18 @@ AnyLayer = Annotated[
     | Annotated[LeakyReLU, Tag("leaky_relu")]
     | Annotated[BatchNormalization, Tag("batch_normalization")]
     | Annotated[LayerNormalization, Tag("layer_normalization")]
+    | Annotated[StopGradient, Tag("stop_gradient")]
+    | Annotated[ScaleGradient, Tag("scale_gradient")]
     | Annotated[Concatenate, Tag("concatenate")]
     | Annotated[Add, Tag("add")]
     | Annotated[Multiply, Tag("multiply")]
+    | Annotated[Replicate, Tag("replicate")]
     | Annotated[Shared, Tag("shared")],
     Discriminator(layer_tag),
 ]
+
+
+Replicate.model_rebuild()
 
 
 class ModelSpec(Spec):
