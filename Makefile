@@ -8,7 +8,7 @@ train: .venv/installed
 	$(BIN)/mlx train configs/multilabel_mnist.yaml
 
 test: .venv/installed-dev
-	$(BIN)/pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from .build import OutputShape, ReferenceShape, build_knobs, build_objective, name_problems
+from .build import OutputShape, ReferenceShape, build_knobs, build_objective, name_problems, weigh_classes
 from .floors import floor
 from .ledger import Ledger, total_up
 from .loss import Loss, build_loss
 from .objective import Knobs, LossTerm, Objective
+from .regularization import regularization_terms
 
 __all__ = [
     "Knobs",
@@ -21,5 +22,7 @@ __all__ = [
     "build_objective",
     "floor",
     "name_problems",
+    "regularization_terms",
     "total_up",
+    "weigh_classes",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
 from ..specs.errors import ConfigError, Problem, unknown_name
 from ..specs.losses import LossBase
+from .class_weights import build_entry_weights, build_pos_weight, label_problems
 from .loss import Loss, build_loss
 from .objective import Knobs, LossTerm, Objective
 
@@ -23,7 +24,10 @@ OWN_ACTIVATION = {
     "categorical_focal_crossentropy": "softmax",
 }
 
-_COMMON = frozenset({"type", "output", "target", "weight", "sample_weight", "from_logits"})
+# Not for the loss function: who is scored, how much it counts, and what only the data decide.
+_COMMON = frozenset(
+    {"type", "output", "target", "weight", "sample_weight", "from_logits", "class_weight", "pos_weight"}
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class ReferenceShape:
     shape: Shape
     kind: str
     size: int | None = None
+    labels: tuple[str, ...] = ()
 
 
 def build_objective(
@@ -49,6 +54,7 @@ def build_objective(
     references: Mapping[str, ReferenceShape],
     *,
     sample_weights: frozenset[str] = frozenset(),
+    regularizers: tuple[str, ...] = (),
     members: int | None = None,
 ) -> Objective:
     """The objective of a config.
@@ -60,12 +66,15 @@ def build_objective(
     if problems:
         raise ConfigError(problems)
     for name, described in losses.items():
-        message = _misfit(described, outputs[described.output], references[described.target])
+        reference = references[described.target]
+        message = _misfit(described, outputs[described.output], reference)
         problems += [Problem(message, ("losses", name, "target"))] if message else []
+        for key in ("class_weight", "pos_weight"):
+            problems += label_problems(getattr(described, key, None), reference.labels, ("losses", name, key))
     if problems:
         raise ConfigError(problems)
     terms = [_term(name, described, outputs[described.output]) for name, described in losses.items()]
-    return Objective(terms, members)
+    return Objective(terms, regularizers, members)
 
 
 def name_problems(
@@ -89,10 +98,53 @@ def name_problems(
     return problems
 
 
-def build_knobs(losses: Mapping[str, LossBase], *, learning_rate: float) -> Knobs:
-    """The knobs of a single run: weights (R), no per-member smoothing."""
-    weights = torch.tensor([described.weight for described in losses.values()], dtype=torch.float64)
-    return Knobs(weights, (learning_rate,), {})
+def build_knobs(
+    losses: Sequence[Mapping[str, LossBase]],
+    *,
+    learning_rates: Sequence[float],
+    penalty_factors: Sequence[Sequence[float]],
+    stacked: bool,
+) -> Knobs:
+    """The knobs of one run, or of K members: `losses`, rates and factors are given per member."""
+    weights = _by_term([[described.weight for described in member.values()] for member in losses], stacked)
+    smoothing: dict[str, torch.Tensor] = {}
+    for name in losses[0]:
+        values = [getattr(member[name], "label_smoothing", 0.0) for member in losses]
+        if len(set(values)) > 1:
+            smoothing[name] = torch.tensor(values, dtype=torch.float64)
+    return Knobs(weights, tuple(learning_rates), _by_term(penalty_factors, stacked), smoothing)
+
+
+def weigh_classes(
+    objective: Objective,
+    losses: Mapping[str, LossBase],
+    labels: Mapping[str, Sequence[str]],
+    rows: Callable[[str], tuple[torch.Tensor, torch.Tensor | None]],
+) -> Objective:
+    """The objective with its class weights, some of which only the training rows tell.
+
+    labels: by target. rows: a target's training rows and which of them are observed.
+    """
+    terms: list[LossTerm] = []
+    for term in objective.terms:
+        class_weight = getattr(losses[term.name], "class_weight", None)
+        if class_weight is not None:
+            target, observed = rows(term.target)
+            weights = build_entry_weights(
+                class_weight,
+                kind=term.loss.target_kind,
+                labels=labels[term.target],
+                target=target,
+                observed=observed,
+            )
+            term = replace(term, entry_weights=weights.to(target.device, target.dtype))
+        pos_weight = getattr(losses[term.name], "pos_weight", None)
+        if pos_weight is not None:
+            target, observed = rows(term.target)
+            value = build_pos_weight(pos_weight, labels=labels[term.target], target=target, observed=observed)
+            term = replace(term, loss=replace(term.loss, own={**term.loss.own, "pos_weight": value}))
+        terms.append(term)
+    return replace(objective, terms=terms)
 
 
 def _term(name: str, described: LossBase, output: OutputShape) -> LossTerm:
@@ -112,6 +164,12 @@ def _loss(name: str, described: LossBase, output: OutputShape) -> tuple[Loss, bo
     if kind in OWN_ACTIVATION:
         arguments["from_logits"] = on_logits or chosen is True
     return build_loss(kind, name=name, **arguments), on_logits
+
+
+def _by_term(rows: Sequence[Sequence[float]], stacked: bool) -> torch.Tensor:
+    """(T), or (T, K) from K rows of T numbers."""
+    table = torch.tensor(rows, dtype=torch.float64).reshape(len(rows), -1)
+    return table.T.contiguous() if stacked else table[0]
 
 
 def _unknown(place: tuple[str, str], key: str, kind: str, given: str, allowed: Iterable[str]) -> Problem:

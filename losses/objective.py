@@ -1,4 +1,7 @@
-"""The objective: which losses score which outputs, and the weighted sum that is trained."""
+"""The objective: which losses score which outputs, and the weighted sum that is trained.
+
+Legend: B batch, T terms, J penalties, K members of a stack.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,16 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from .class_weights import EntryWeights
 from .ledger import Ledger, total_up
 from .loss import Loss
 
 
 class ScoredOutput(Protocol):
-    """An output as the network gives it."""
+    """An output as the network gives it; `mask` is true where a step of a padded sequence counts."""
 
     logits: Tensor | None
+    mask: Tensor | None
 
     @property
     def value(self) -> Tensor: ...
@@ -34,9 +39,9 @@ class ScoredBatch(Protocol):
     def reference(self, name: str) -> Tensor: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LossTerm:
-    """One term: `loss` of `output` against `target`, from logits where `on_logits`."""
+    """One term: `loss` of `output` against `target`, from the output's logits where `on_logits`."""
 
     name: str
     output: str
@@ -44,31 +49,36 @@ class LossTerm:
     loss: Loss
     on_logits: bool
     sample_weight: str | None = None
+    entry_weights: EntryWeights | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Knobs:
     """What may differ between the members of a stack, as tensors.
 
-    `weights`: (R) or (R, K), a row per term in the objective's order. `label_smoothing`: [] or (K) by
-    term, for the terms whose smoothing a stack varies. `learning_rates`: one number per member.
+    `weights`: (T) or (T, K), a row per term in the objective's order. `penalty_factors`: (J) or (J, K).
+    `label_smoothing`: (K) by term, for the terms whose smoothing a stack varies. `learning_rates`: one
+    number per member.
     """
 
     weights: Tensor
     learning_rates: tuple[float, ...]
+    penalty_factors: Tensor
     label_smoothing: Mapping[str, Tensor]
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Knobs:
         """The same knobs for tensors of `dtype` on `device`."""
         smoothing = {name: value.to(device, dtype) for name, value in self.label_smoothing.items()}
-        return Knobs(self.weights.to(device, dtype), self.learning_rates, smoothing)
+        factors = self.penalty_factors.to(device, dtype)
+        return Knobs(self.weights.to(device, dtype), self.learning_rates, factors, smoothing)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Objective:
     """The terms of a total. Calling it scores one batch, for one model or K members at once."""
 
     terms: Sequence[LossTerm]
+    regularizers: tuple[str, ...] = ()
     members: int | None = None
 
     @property
@@ -80,27 +90,50 @@ class Objective:
     def partition_free(self) -> bool:
         """Whether the mean over batches is the value on all rows, however the rows are split."""
         return all(
-            term.loss.reduction == "sum_over_batch_size" and not term.loss.whole_batch for term in self.terms
+            term.loss.reduction == "sum_over_batch_size"
+            and not term.loss.whole_batch
+            and term.loss.own.get("ignore_class") is None
+            and term.loss.type not in ("hinge", "squared_hinge")
+            for term in self.terms
         )
 
-    def __call__(self, outputs: Mapping[str, ScoredOutput], batch: ScoredBatch, knobs: Knobs) -> Ledger:
+    def __call__(
+        self,
+        outputs: Mapping[str, ScoredOutput],
+        batch: ScoredBatch,
+        knobs: Knobs,
+        penalties: Tensor | None = None,
+    ) -> Ledger:
         """The ledger of one batch.
 
         Outputs are (B, ...), or (K, B, ...) in a stack; references, masks and sample weights may lack
-        the member axis, being shared by the members then.
+        the member axis, being shared by the members then. penalties: the values of `regularizers`,
+        (J) or (J, K).
         """
         values = [self._score(term, outputs[term.output], batch, knobs) for term in self.terms]
         raw = values[0].unsqueeze(0) if len(values) == 1 else torch.stack(values)
-        return total_up(self.names, (), raw, knobs.weights)
+        if penalties is None:
+            return total_up(self.names, (), raw, knobs.weights)
+        weights = torch.cat([knobs.weights, torch.ones_like(penalties)])
+        return total_up(self.names, self.regularizers, torch.cat([raw, penalties]), weights)
 
     def _score(self, term: LossTerm, output: ScoredOutput, batch: ScoredBatch, knobs: Knobs) -> Tensor:
         prediction = output.logits if term.on_logits else output.value
         assert prediction is not None
+        target = batch.reference(term.target)
         return term.loss(
-            batch.reference(term.target),
+            target,
             prediction,
             None if term.sample_weight is None else batch.weights[term.sample_weight],
-            batch.masks.get(term.target),
+            _both(batch.masks.get(term.target), output.mask),
             member_axis=self.members is not None,
             label_smoothing=knobs.label_smoothing.get(term.name),
+            entry_weight=None if term.entry_weights is None else term.entry_weights(target),
         )
+
+
+def _both(observed: Tensor | None, steps: Tensor | None) -> Tensor | None:
+    """Entries that are observed and belong to a step that counts."""
+    if observed is None or steps is None:
+        return steps if observed is None else observed
+    return observed & steps.reshape(steps.shape + (1,) * (observed.dim() - steps.dim()))

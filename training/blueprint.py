@@ -37,9 +37,12 @@ def draw_blueprint(experiment: Experiment) -> Blueprint:
         ConfigError: everything that does not fit, at once.
     """
     schema = describe_source(experiment.data)
-    inputs = {name: InputSpec(field.shape) for name, field in schema.inputs.items()}
+    inputs = {
+        name: InputSpec(field.shape, field.size if field.kind == "tokens" else None)
+        for name, field in schema.inputs.items()
+    }
     references = {
-        name: ReferenceShape(field.shape, field.kind, field.size)
+        name: ReferenceShape(field.shape, field.kind, field.size, field.labels)
         for name, field in {**schema.inputs, **schema.targets}.items()
     }
     problems = name_problems(experiment.losses, experiment.model.outputs, references)
@@ -47,7 +50,12 @@ def draw_blueprint(experiment: Experiment) -> Blueprint:
     network = _collect(problems, lambda: _meta_network(experiment, inputs))
     if problems or network is None:
         raise ConfigError(problems)
-    objective = build_objective(experiment.losses, output_shapes(network), references)
+    objective = build_objective(
+        experiment.losses,
+        output_shapes(network),
+        references,
+        regularizers=tuple(penalty.name for penalty in network.penalties),
+    )
     shapes = {name: network.shapes[name] for name in network.graph.outputs}
     metrics = plan_metrics(experiment.metrics, objective, shapes, schema)
     monitor = build_monitor(experiment.training.early_stopping, experiment.data, objective, metrics)

@@ -6,7 +6,7 @@ Legend: N rows of the split, R rows of the ledger, K members of a stack.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from ..losses import Knobs, Ledger, Objective, total_up
 from ..models import Network, Output
 from .metric_plan import OutputMetrics
 from .metrics import evaluate_metrics, label_table, undefined_notes
+from .step import score_batch
 
 # Rows scored at once where the result does not depend on how the rows are split.
 _EVALUATION_ROWS = 1000
@@ -24,10 +25,11 @@ _EVALUATION_ROWS = 1000
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """One split's scores. `ledger` holds means over the rows; `values` the outputs, (N, ...) or
-    (K, N, ...), of those outputs that have metrics."""
+    (K, N, ...), of those outputs that have metrics; `masks` which steps of a padded sequence count."""
 
     ledger: Ledger
     values: dict[str, Tensor]
+    masks: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,23 +78,30 @@ def evaluate(
 ) -> Evaluation:
     """Score all rows of `table` in evaluation mode, keeping the values of the outputs in `keep`."""
     dtype = next(network.parameters()).dtype
-    rows_at_once = _rows_at_once(objective, table, batch_size)
+    rows_at_once = _rows_at_once(network, objective, table, batch_size)
     means = LedgerMeans()
     kept: dict[str, list[Tensor]] = {name: [] for name in keep}
+    masks: dict[str, list[Tensor]] = {}
     network.eval()
     with torch.no_grad():
         for batch in _batches(table, rows_at_once, dtype):
-            outputs = network.score(batch.inputs)
-            means.add(objective(outputs, batch, knobs), len(batch))
+            outputs, ledger = score_batch(network, objective, knobs, batch)
+            means.add(ledger, len(batch))
             for name in keep:
                 kept[name].append(outputs[name].value)
+                if (mask := outputs[name].mask) is not None:
+                    masks.setdefault(name, []).append(mask)
     network.train()
     axis = 0 if network.members is None else 1
-    return Evaluation(means.ledger(), {name: torch.cat(parts, axis) for name, parts in kept.items()})
+    return Evaluation(
+        means.ledger(),
+        {name: torch.cat(parts, axis) for name, parts in kept.items()},
+        {name: torch.cat(parts, axis) for name, parts in masks.items()},
+    )
 
 
 def score_metrics(
-    plans: Sequence[OutputMetrics], values: Mapping[str, Tensor], table: Table, *, members: int | None
+    plans: Sequence[OutputMetrics], evaluation: Evaluation, table: Table, *, members: int | None
 ) -> Scores:
     """Every planned metric of the collected values."""
     metrics: dict[str, Tensor] = {}
@@ -100,9 +109,9 @@ def score_metrics(
     for plan in plans:
         result = evaluate_metrics(
             plan.names,
-            prediction=values[plan.output],
+            prediction=evaluation.values[plan.output],
             target=reference_rows(table, plan.target, torch.float32),
-            mask=table.masks.get(plan.target),
+            mask=_observed(plan, evaluation, table),
             sample_weight=None if plan.sample_weight is None else table.weights[plan.sample_weight],
             stacked=members is not None,
         )
@@ -112,12 +121,12 @@ def score_metrics(
     return Scores(metrics, tuple(notes))
 
 
-def score_labels(plan: OutputMetrics, values: Tensor, table: Table) -> list[dict[str, float | str]]:
+def score_labels(plan: OutputMetrics, evaluation: Evaluation, table: Table) -> list[dict[str, float | str]]:
     """One row per label of a multi-label output: support, prevalence and the label's own metrics."""
     columns = label_table(
-        values,
+        evaluation.values[plan.output],
         reference_rows(table, plan.target, torch.float32),
-        table.masks.get(plan.target),
+        _observed(plan, evaluation, table),
         None if plan.sample_weight is None else table.weights[plan.sample_weight],
     )
     lists = {name: [float(number) for number in column] for name, column in columns.items()}
@@ -154,8 +163,21 @@ def trivial_outputs(
     return outputs
 
 
-def _rows_at_once(objective: Objective, table: Table, batch_size: int) -> int:
-    if not objective.partition_free or table.masks:
+def _observed(plan: OutputMetrics, evaluation: Evaluation, table: Table) -> Tensor | None:
+    """Entries that have a label and belong to a step that counts."""
+    given, steps = table.masks.get(plan.target), evaluation.masks.get(plan.output)
+    if given is None or steps is None:
+        return steps if given is None else given
+    return given & steps.reshape(steps.shape + (1,) * (given.dim() - steps.dim()))
+
+
+def _rows_at_once(network: Network, objective: Objective, table: Table, batch_size: int) -> int:
+    averaged = (
+        objective.partition_free
+        and not table.masks
+        and not network.masked.intersection(network.graph.outputs)
+    )
+    if not averaged or any(penalty.activity for penalty in network.penalties):
         return batch_size
     return max(batch_size, _EVALUATION_ROWS)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..data import Splits, Table
 from ..losses import floor
 from ..records.numbers import finite_or_none
+from .assemble import Workshop
 from .blueprint import Blueprint
 from .evaluate import (
     Evaluation,
@@ -52,24 +53,27 @@ class RunResult:
         return {**head, "best_epoch": self.best_epoch, "epochs": self.epochs, **numbers, "notes": self.notes}
 
 
-def score_best(
-    result: RunResult, blueprint: Blueprint, splits: Splits, trainee: Trainee, batch_size: int
-) -> list[LabelRow]:
+def score_best(result: RunResult, workshop: Workshop, trainee: Trainee) -> list[LabelRow]:
     """Add the scores of the weights that `trainee` has now to `result`; returns the rows of labels.csv."""
+    blueprint, splits = workshop.blueprint, workshop.splits
     label_rows: list[LabelRow] = []
     for split, table in (("validation", splits.validation), ("test", splits.test)):
         if table is None:
             continue
-        keep = [plan.output for plan in blueprint.metrics]
         evaluation = evaluate(
-            trainee.network, trainee.objective, trainee.knobs, table, batch_size=batch_size, keep=keep
+            trainee.network,
+            trainee.objective,
+            trainee.knobs,
+            table,
+            batch_size=blueprint.experiment.training.batch_size,
+            keep=[plan.output for plan in blueprint.metrics],
         )
-        scores = score_metrics(blueprint.metrics, evaluation.values, table, members=None)
+        scores = score_metrics(blueprint.metrics, evaluation, table, members=None)
         result.metrics |= evaluation_row(split, evaluation, scores, None)
         result.notes += [f"{split}/{note}" for note in scores.notes]
         for plan in blueprint.metrics:
             if plan.kind == "binary":
-                rows = score_labels(plan, evaluation.values[plan.output], table)
+                rows = score_labels(plan, evaluation, table)
                 label_rows += [{"split": split, **row} for row in rows]
     split, table = judged_split(splits)
     result.baseline = _baseline(split, table, blueprint, splits.train, trainee)
@@ -103,8 +107,9 @@ def _baseline(
     means = LedgerMeans()
     means.add(trainee.objective(outputs, references, trainee.knobs), len(table))
     values = {name: output.value for name, output in outputs.items()}
-    scores = score_metrics(blueprint.metrics, values, table, members=None)
-    return evaluation_row(split, Evaluation(means.ledger(), values), scores, None)
+    evaluation = Evaluation(means.ledger(), values)
+    scores = score_metrics(blueprint.metrics, evaluation, table, members=None)
+    return evaluation_row(split, evaluation, scores, None)
 
 
 def _floors(table: Table, trainee: Trainee) -> dict[str, float]:

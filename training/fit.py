@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from .metric_plan import OutputMetrics
 from .reporter import Reporter
 from .seeding import epoch_order
 from .step import Trainee, train_step
+
+Narrower = Callable[[Trainee, Sequence[int], Sequence[int]], Trainee]
+"""A stack, the rows of it that go on, and the positions of these members among all; the smaller stack."""
 
 
 @dataclass(frozen=True)
@@ -39,33 +42,40 @@ def fit(
     plan: FitPlan,
     members: Sequence[Member],
     reporter: Reporter,
+    narrower: Narrower,
 ) -> None:
-    """Train until the last epoch, or until every member has stopped or is frozen."""
+    """Train until the last epoch, or until every member has stopped or diverged."""
+    seeds = plan.seeds
+    running = list(members)
     for epoch in range(1, plan.epochs + 1):
         reporter.epoch_started(epoch)
         started = time.perf_counter()
+        tables = {"train": train} if plan.evaluate_train else {}
+        tables |= {} if validation is None else {"validation": validation}
         ledgers = {"train": train_epoch(trainee, train, plan=plan, epoch=epoch, reporter=reporter)}
-        if bool(trainee.frozen.all()):
-            return
         scores: dict[str, Scores] = {}
-        evaluated = {"train": train} if plan.evaluate_train else {}
-        for split, table in {
-            **evaluated,
-            **({} if validation is None else {"validation": validation}),
-        }.items():
+        for split, table in tables.items():
             ledger, scores[split] = score_split(trainee, table, plan)
             ledgers.setdefault(split, ledger)
         result = EpochScores(epoch, time.perf_counter() - started, len(train), ledgers, scores)
-        close_epoch(trainee, members, result, reporter)
-        if all(member.stopped for member in members):
+        close_epoch(trainee, running, result, reporter)
+        going = [row for row, member in enumerate(running) if not member.stopped]
+        if not going:
             return
+        if len(going) < len(running):
+            running = [running[row] for row in going]
+            kept = [position for position, member in enumerate(members) if not member.stopped]
+            trainee = narrower(trainee, going, kept)
+            plan = replace(plan, seeds=tuple(seeds[position] for position in kept))
+            for row, member in enumerate(running):
+                member.index = row
 
 
 def train_epoch(trainee: Trainee, table: Table, *, plan: FitPlan, epoch: int, reporter: Reporter) -> Ledger:
     """One pass over all rows; the last partial batch is kept. Returns the example-weighted means."""
     dtype = trainee.parameters.values.dtype
     means = LedgerMeans()
-    rows = order_rows(plan, epoch, len(table)).to(trainee.frozen.device)
+    rows = order_rows(plan, epoch, len(table), seeds=plan.seeds).to(trainee.frozen.device)
     for step, index in enumerate(torch.split(rows, plan.batch_size, dim=-1), start=1):
         ledger = train_step(trainee, table.gather(index, dtype))
         means.add(ledger, index.shape[-1])
@@ -75,12 +85,12 @@ def train_epoch(trainee: Trainee, table: Table, *, plan: FitPlan, epoch: int, re
     return means.ledger()
 
 
-def order_rows(plan: FitPlan, epoch: int, rows: int) -> Tensor:
+def order_rows(plan: FitPlan, epoch: int, rows: int, *, seeds: Sequence[int]) -> Tensor:
     """The rows in the order of this epoch: (N), or (K, N) where members have orders of their own."""
     if not plan.shuffle:
         return torch.arange(rows)
-    orders = {seed: epoch_order(seed, epoch, rows) for seed in plan.seeds}
-    return orders[plan.seeds[0]] if len(orders) == 1 else torch.stack([orders[seed] for seed in plan.seeds])
+    orders = {seed: epoch_order(seed, epoch, rows) for seed in seeds}
+    return orders[seeds[0]] if len(orders) == 1 else torch.stack([orders[seed] for seed in seeds])
 
 
 def score_split(trainee: Trainee, table: Table, plan: FitPlan) -> tuple[Ledger, Scores]:
@@ -94,12 +104,14 @@ def score_split(trainee: Trainee, table: Table, plan: FitPlan) -> tuple[Ledger, 
         keep=[metrics.output for metrics in plan.metrics],
     )
     members = trainee.network.members
-    return evaluation.ledger, score_metrics(plan.metrics, evaluation.values, table, members=members)
+    return evaluation.ledger, score_metrics(plan.metrics, evaluation, table, members=members)
 
 
 def close_epoch(trainee: Trainee, members: Sequence[Member], result: EpochScores, reporter: Reporter) -> None:
-    """Record the epoch of every member that is still training."""
+    """Record the epoch of every member that is still training, and stop those that diverged in it."""
     for member in members:
-        if not member.stopped:
+        if member.note_divergence(trainee):
+            reporter.message(f"{member.folder.name} diverged in epoch {result.epoch} and is frozen")
+        else:
             best = member.close_epoch(trainee, result)
             reporter.epoch_done(result.epoch, member.last_row, result.seconds, best=best)

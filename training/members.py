@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..losses import Ledger
 from ..records.run_folder import RunFolder
-from .checkpoint import load_member_state, member_state, save_checkpoint
+from .checkpoint import member_state, save_checkpoint
 from .evaluate import Evaluation, Scores
 from .monitor import Watch
 from .step import Trainee
@@ -26,6 +26,14 @@ class EpochScores:
     scores: Mapping[str, Scores]
 
 
+@dataclass(frozen=True, eq=False)
+class Divergence:
+    """Where a member stopped: the step, counted from 0 over the whole run, and its weights before it."""
+
+    step: int
+    state: dict[str, Tensor]
+
+
 @dataclass(eq=False)
 class Member:
     """One run: `index` is its row in the stack, None for a single network."""
@@ -38,6 +46,16 @@ class Member:
     last_row: dict[str, float] = field(default_factory=dict[str, float])
     last_epoch: int = 0
     stopped: bool = False
+    diverged: Divergence | None = None
+
+    def note_divergence(self, trainee: Trainee) -> bool:
+        """Whether this member was frozen in the epoch that ends; it has stopped then."""
+        if not bool(_pick(trainee.frozen, self.index)):
+            return False
+        step = int(_pick(trainee.frozen_at, self.index))
+        self.diverged = Divergence(step, member_state(trainee.network, self.index))
+        self.stopped = True
+        return True
 
     def close_epoch(self, trainee: Trainee, result: EpochScores) -> bool:
         """Write an epoch down; true if it is the best so far."""
@@ -58,11 +76,6 @@ class Member:
         self._save_last(trainee, result.epoch)
         self.stopped = self.watch.exhausted
         return improved
-
-    def restore_best(self, trainee: Trainee) -> None:
-        """Put the weights of the best epoch back into the network; none were better: leave them."""
-        if self.best:
-            load_member_state(trainee.network, self.index, self.best)
 
     def _save_last(self, trainee: Trainee, epoch: int) -> None:
         slots = trainee.optimizer.slots

@@ -5,7 +5,7 @@ Legend: P parameters of one member, K members of a stack.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -67,6 +67,13 @@ class Optimizer:
         for name, slot in self.slots.items():
             slot.copy_(state[name])
 
+    def take_members(self, other: Optimizer, rows: Sequence[int]) -> None:
+        """Continue for the members `rows` of another optimizer."""
+        self.steps = other.steps
+        self.factors = [other.factors[row] for row in rows]
+        for name, slot in self.slots.items():
+            slot.copy_(other.slots[name][list(rows)])
+
     def _update(self, row: Row, rate: float, flag: Tensor | None) -> None:
         values, gradients = self._parameters.values[row], self._parameters.gradients[row]
         slots = {name: slot[row] for name, slot in self.slots.items()}
@@ -100,7 +107,7 @@ class Clipping:
         if self._global_norm is not None:
             _shrink(gradients, self._global_norm)
         if self._norm is not None:
-            for segment in parameters.gradient_segments:
+            for segment in parameters.segments.values():
                 _shrink(segment, self._norm)
 
 

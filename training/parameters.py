@@ -10,34 +10,36 @@ from torch import Tensor, nn
 
 
 class FlatParameters:
-    """`values` and `gradients`, [P] or [K, P]; the network's parameters become views of them.
+    """`values` and `gradients`, [P] or [K, P]; the network's trained parameters become views of `values`.
 
-    `gradient_segments` are the gradients of one parameter each, (n) or (K, n).
-
-    One optimizer call then updates every weight, one fill clears every gradient, and a member of a
-    stack is one row.
+    One optimizer call then updates every weight, and a member of a stack is one row. `segments` are the
+    gradients of one parameter each, (n) or (K, n), by the parameter's name.
     """
 
     def __init__(self, network: nn.Module, members: int | None) -> None:
-        named = [(name, each) for name, each in network.named_parameters() if each.requires_grad]
-        self.names = tuple(name for name, _ in named)
-        leading = () if members is None else (members,)
-        sizes = [each.numel() // (members or 1) for _, each in named]
-        first = named[0][1]
-        self.values = torch.empty((*leading, sum(sizes)), dtype=first.dtype, device=first.device)
+        named = {name: each for name, each in network.named_parameters() if each.requires_grad}
+        self._parameters = list(named.values())
+        self._leading = () if members is None else (members,)
+        sizes = [each.numel() // (members or 1) for each in self._parameters]
+        first = self._parameters[0]
+        self.values = torch.empty((*self._leading, sum(sizes)), dtype=first.dtype, device=first.device)
         self.gradients = torch.zeros_like(self.values)
-        self.gradient_segments: list[Tensor] = []
+        self.segments: dict[str, Tensor] = {}
         start = 0
         with torch.no_grad():
-            for (_, each), size in zip(named, sizes, strict=True):
+            for (name, each), size in zip(named.items(), sizes, strict=True):
                 view = self.values[..., start : start + size].view(each.shape)
                 view.copy_(each)
                 each.data = view
-                segment = self.gradients[..., start : start + size]
-                self.gradient_segments.append(segment)
-                each.grad = segment.view(each.shape)
+                self.segments[name] = self.gradients[..., start : start + size]
                 start += size
 
-    def clear_gradients(self) -> None:
-        """Zero every gradient, in place: the views stay."""
-        self.gradients.zero_()
+    def backward(self, total: Tensor) -> None:
+        """Put d(total)/d(values) into `gradients`; 0 where the total does not depend on a weight.
+
+        Not `total.backward()`: that adds to what is there, so it would have to be cleared first, and it
+        expects gradients of dense layout, which the rows of a stack are not.
+        """
+        gradients = torch.autograd.grad(total, self._parameters, materialize_grads=True)
+        rows = [each.reshape(*self._leading, -1) for each in gradients]
+        torch.cat(rows, dim=-1, out=self.gradients)

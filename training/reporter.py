@@ -23,6 +23,7 @@ class RunFacts:
     validation_rows: int
     test_rows: int
     terms: tuple[str, ...]
+    members: int = 1
 
 
 class Reporter(Protocol):

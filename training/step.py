@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..data import Table
-from ..losses import Knobs, Ledger, Objective
-from ..models import Network
+from ..losses import Knobs, Ledger, Objective, regularization_terms
+from ..models import Network, Output
 from .optimizers import Optimizer
 from .parameters import FlatParameters
 
@@ -48,13 +48,28 @@ def new_trainee(
     )
 
 
+def score_batch(
+    network: Network, objective: Objective, knobs: Knobs, batch: Table
+) -> tuple[dict[str, Output], Ledger]:
+    """One batch's outputs and its ledger, regularization included."""
+    walk = network.walk(batch.inputs)
+    if not network.penalties:
+        return walk.outputs, objective(walk.outputs, batch, knobs)
+    penalties = regularization_terms(
+        network.penalties,
+        parameter=network.get_parameter,
+        activities=walk.activities,
+        factors=knobs.penalty_factors,
+        stacked=network.members is not None,
+    )
+    return walk.outputs, objective(walk.outputs, batch, knobs, penalties)
+
+
 def train_step(trainee: Trainee, batch: Table) -> Ledger:
     """Score one batch and update every member once; nothing here waits for the device."""
-    outputs = trainee.network.score(batch.inputs)
-    ledger = trainee.objective(outputs, batch, trainee.knobs)
-    trainee.parameters.clear_gradients()
+    _, ledger = score_batch(trainee.network, trainee.objective, trainee.knobs, batch)
     # Members share no weight, so the sum's gradient is each member's own.
-    ledger.total.sum().backward()
+    trainee.parameters.backward(ledger.total.sum())
     _freeze_if_not_finite(trainee, ledger)
     trainee.optimizer.step(trainee.frozen)
     trainee.network.noise.advance()

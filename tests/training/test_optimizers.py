@@ -76,8 +76,8 @@ def ours(described: spec.AnyOptimizer, *, numerics: str, steps: int = 30) -> lis
         schedule=lambda step: 1.0,
     )
     for step in range(steps):
-        for parameter, gradient in zip(network.parameters(), gradients(step), strict=True):
-            parameter.grad.copy_(gradient)
+        for segment, gradient in zip(parameters.segments.values(), gradients(step), strict=True):
+            segment.copy_(gradient.flatten())
         optimizer.step(torch.zeros(()))
     return [each.detach() for each in network.parameters()]
 
@@ -124,23 +124,24 @@ def test_a_stack_is_its_members(described: spec.AnyOptimizer, frozen: bool) -> N
     )
     flags = torch.zeros(3)
     for step in range(10):
-        for parameter, gradient in zip(stack.parameters(), gradients(step), strict=True):
-            parameter.grad.copy_(torch.stack([gradient, gradient, gradient * 2]))
+        for segment, gradient in zip(parameters.segments.values(), gradients(step), strict=True):
+            segment.copy_(torch.stack([gradient, gradient, gradient * 2]).flatten(1))
         if frozen and step == 5:
             flags[1] = 1.0
         optimizer.step(flags)
     for row, (rate, factor) in enumerate(zip(rates, (1.0, 1.0, 2.0), strict=True)):
         alone = Two(start())
+        flat = FlatParameters(alone, members=None)
         single = build_optimizer(
             described,
-            FlatParameters(alone, members=None),
+            flat,
             numerics="keras",
             learning_rates=(rate,),
             schedule=lambda step: 0.9**step,
         )
         for step in range(5 if frozen and row == 1 else 10):
-            for parameter, gradient in zip(alone.parameters(), gradients(step), strict=True):
-                parameter.grad.copy_(gradient * factor)
+            for segment, gradient in zip(flat.segments.values(), gradients(step), strict=True):
+                segment.copy_((gradient * factor).flatten())
             single.step(torch.zeros(()))
         for mine, stacked in zip(alone.parameters(), stack.parameters(), strict=True):
             torch.testing.assert_close(stacked[row].detach(), mine.detach(), rtol=1e-12, atol=1e-13)
@@ -171,8 +172,8 @@ def test_state_continues_exactly() -> None:
         if state is not None:
             optimizer.load_state(state)
         for step in range(10 * half, 10 * half + 10):
-            for parameter, gradient in zip(network.parameters(), gradients(step), strict=True):
-                parameter.grad.copy_(gradient)
+            for segment, gradient in zip(parameters.segments.values(), gradients(step), strict=True):
+                segment.copy_(gradient.flatten())
             optimizer.step(torch.zeros(()))
         state = {name: each.clone() for name, each in optimizer.state().items()}
     for mine, other in zip(network.parameters(), whole, strict=True):
