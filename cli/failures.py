@@ -21,14 +21,16 @@ def reported_failures(*, json: bool) -> Generator[None]:
     Messages go to stderr, one line each; with `json` one document goes to stdout as well.
     """
     from ..specs.errors import MlxError
+    from ..specs.places import by_place
 
     try:
         yield
     except MlxError as error:
-        for problem in error.problems:
+        problems = sorted(error.problems, key=by_place)
+        for problem in problems:
             sys.stderr.write(f"mlx: {problem}\n")
         if json:
-            print_failure(error.code, [_message(problem) for problem in error.problems])
+            print_failure(error.code, [_message(problem) for problem in problems])
         raise typer.Exit(error.code) from None
     except KeyboardInterrupt:
         sys.stderr.write("mlx: interrupted\n")
@@ -55,8 +57,19 @@ def print_failure(code: int, messages: Sequence[dict[str, object]]) -> None:
     sys.stdout.write(to_json({"error": {"code": code, "messages": listed}}))
 
 
-def save_traceback(error: BaseException) -> Path:
-    """Write the traceback of a fault to a file of its own; returns where."""
+def print_fault(error: BaseException, *, json: bool) -> None:
+    """A fault of ours: one sentence for the user, and the traceback in a file for the report.
+
+    The exit code, 1, is that of any Python program that ends with an error.
+    """
+    fault = f"{type(error).__name__}: {error}".strip(": ").splitlines()[0]
+    text = f"a fault in mlx itself: {fault}; please report it with {_save_traceback(error)}"
+    sys.stderr.write(f"mlx: {text}\n")
+    if json:
+        print_failure(1, [{"message": text}])
+
+
+def _save_traceback(error: BaseException) -> Path:
     lines = traceback.format_exception(error)
     with tempfile.NamedTemporaryFile(
         "w", prefix="mlx-fault-", suffix=".txt", delete=False, encoding="utf-8"

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from .check import check
 from .runs import runs
@@ -19,8 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(no_args_is_help=True)(train)
-app.command(no_args_is_help=True)(check)
+app.command()(train)
+app.command()(check)
 app.command()(runs)
 
 
@@ -45,7 +46,8 @@ def main() -> None:
     """Run the command line and exit with its code."""
     sys.excepthook = _report_fault
     try:
-        code = app(standalone_mode=False)
+        # Not `app()`: it would put a hook of its own in the place of ours.
+        code = get_command(app)(standalone_mode=False)
     except typer.TyperException as error:
         from .failures import print_usage_error
 
@@ -53,10 +55,7 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _report_fault(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    """A fault of ours: one sentence for the user, the traceback in a file for the report."""
-    from .failures import save_traceback
+def _report_fault(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    from .failures import print_fault
 
-    path = save_traceback(error)
-    sys.stderr.write(f"mlx: a fault in mlx itself: {kind.__name__}: {error}\n")
-    sys.stderr.write(f"mlx: please report it with the traceback in {path}\n")
+    print_fault(error, json="--json" in sys.argv)

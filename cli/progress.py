@@ -88,7 +88,7 @@ class LiveReporter:
     def run_started(self, facts: RunFacts) -> None:
         """What is trained on what, and where it is written; then the bar."""
         self._facts = facts
-        self._console.print(describe_facts(facts), highlight=False, markup=False)
+        self.message(describe_facts(facts))
         self._task = self._progress.add_task(
             "epoch", total=facts.epochs * facts.steps_per_epoch, rate="", terms=""
         )
@@ -112,12 +112,11 @@ class LiveReporter:
     def epoch_done(self, epoch: int, row: Mapping[str, float], seconds: float, *, best: bool) -> None:
         """A line that stays."""
         mark = "  best" if best else ""
-        text = f"epoch {epoch}/{self._facts.epochs}  {seconds:.1f} s  {describe_row(row)}{mark}"
-        self._console.print(text, highlight=False, markup=False)
+        self.message(f"epoch {epoch}/{self._facts.epochs}  {seconds:.1f} s  {describe_row(row)}{mark}")
 
     def message(self, text: str) -> None:
-        """A line that stays."""
-        self._console.print(text, highlight=False, markup=False)
+        """A line that stays, broken by the terminal alone, so that a path in it can be copied whole."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def describe_facts(facts: RunFacts) -> str:

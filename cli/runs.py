@@ -11,7 +11,9 @@ import typer
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(help="The folder with run folders.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder with run folders.")] = Path(
+        "runs"
+    ),
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
 ) -> None:
     """List runs with their status and scores."""

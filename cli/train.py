@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +11,18 @@ import typer
 
 
 def train(
-    config: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped config.")],
+    config: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a shipped config.")
+    ],
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Changes: training.epochs=5")
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Changes: training.epochs=5")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    seed: Annotated[int | None, typer.Option(help="Instead of the config's seed.")] = None,
-    runs: Annotated[Path, typer.Option(help="The folder in which run folders are made.")] = Path("runs"),
-    name: Annotated[str | None, typer.Option(help="Instead of the config's name.")] = None,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]", help="Where to train.")] = "auto",
+    seed: Annotated[str | None, typer.Option(metavar="N", help="Instead of the config's seed.")] = None,
+    runs: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder in which run folders are made.")
+    ] = Path("runs"),
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Instead of the config's name.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -32,7 +37,8 @@ def train(
 
         changes = [*(overrides or [])]
         changes += [] if seed is None else [f"seed={seed}"]
-        changes += [] if name is None else [f"name={name}"]
+        # Quoted, so that a name such as 2024 stays text.
+        changes += [] if name is None else [f"name={dumps(name)}"]
         experiment = load_experiment(config, changes)
         # After the config, so that a mistake in it is told at once: this imports torch.
         from ..training.run import run_experiment
