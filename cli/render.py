@@ -34,6 +34,8 @@ def render_run(folder: RunFolder) -> None:
     console.print(metrics_table(summary))
     for table in label_tables(folder.read_labels()):
         console.print(table)
+    for name, value in _numbers(summary, "optima").items():
+        console.print(f"best possible {escape(name)}: {value:.4f}", highlight=False)
     for note in cast("Sequence[str]", summary.get("notes") or ()):
         console.print(f"note: {escape(note)}", highlight=False)
     console.print(f"run: {escape(str(folder.path))}", highlight=False, soft_wrap=True)
@@ -51,12 +53,14 @@ def metrics_table(summary: Mapping[str, object]) -> Table:
         box=box.SIMPLE_HEAD,
     )
     table.add_column("metric")
-    for heading in (*splits, f"baseline ({judged})", f"floor ({judged})"):
+    for heading in (*splits, f"baseline ({judged})", f"floor ({judged})", "above floor"):
         table.add_column(heading, justify="right")
     for name in dict.fromkeys(key.partition("/")[2] for key in metrics):
         cells = [metrics.get(f"{split}/{name}") for split in splits]
         floor = floors.get(name.removesuffix("/loss")) if name.endswith("/loss") else None
-        table.add_row(escape(name), *map(_cell, [*cells, baseline.get(f"{judged}/{name}"), floor]))
+        score = metrics.get(f"{judged}/{name}")
+        excess = None if floor is None or score is None else score - floor
+        table.add_row(escape(name), *map(_cell, [*cells, baseline.get(f"{judged}/{name}"), floor, excess]))
     return table
 
 

@@ -21,6 +21,9 @@ from .noise import NoiseClock
 from .penalties import layer_penalties
 from .replicate import Replicate
 
+# Weights that are allocated to run a layer on one example; 400 MB in float32.
+_INFERENCE_ENTRIES = 100_000_000
+
 
 def build_network(
     model: spec.ModelSpec,
@@ -137,7 +140,7 @@ class _Builder:
     def _infer_shapes(
         self, graph: Graph, model: spec.ModelSpec, inputs: Mapping[str, InputSpec]
     ) -> dict[str, Shape]:
-        """The example shape of every node, by running each layer on the meta device."""
+        """The example shape of every node, by running each layer on one example of zeros."""
         single = replace(
             self,
             roots=self.roots[:1],
@@ -202,16 +205,27 @@ def _check_sharing(
 
 
 def _shape_through(node: Node, layer: Layer, given: Sequence[InputSpec]) -> Shape:
+    """The shape that a layer, built on the meta device, makes of an example."""
+    device = _inference_device(layer)
     values = [
-        torch.empty((2, *each.shape), device="meta", dtype=None if each.indices is None else torch.int64)
+        torch.zeros((1, *each.shape), device=device, dtype=None if each.indices is None else torch.int64)
         for each in given
     ]
     try:
         with torch.no_grad():
-            return tuple(layer.eval()(*values).shape[1:])
+            return tuple(layer.to_empty(device=device).eval()(*values).shape[1:])
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise shape_error(node.name, f"does not fit its input {_listed(given)}: {reason}") from None
+
+
+def _inference_device(layer: Layer) -> torch.device:
+    """The CPU, with weights that are allocated and never written, unless there are too many of them.
+
+    The first operation on a meta tensor makes PyTorch import its compiler, which takes 1.5 s.
+    """
+    entries = sum(each.numel() for each in layer.parameters())
+    return torch.device("cpu" if entries <= _INFERENCE_ENTRIES else "meta")
 
 
 def _listed(reads: Sequence[InputSpec]) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .atomic import write_bytes
+from .image_plots import draw_images
+from .images import read_images
 from .palette import GRID, INK, OKABE_ITO, color_of
 from .run_folder import RunFolder
 from .tables import Row
@@ -70,8 +72,8 @@ class _Curve:
 
 
 def plot_run(run: RunFolder) -> list[Path]:
-    """Draw `losses`, `metrics` and `labels` as PNG and SVG into the run's plots, each where its table has
-    something to show; the paths written. Raises DataError for a damaged table, MachineError."""
+    """Draw `losses`, `metrics`, `labels` and example images as PNG and SVG into the run's plots, each where
+    there is something to show; the paths written. Raises DataError for a damaged table, MachineError."""
     import matplotlib
 
     curves = _metric_curves(run.read_metrics())
@@ -81,6 +83,8 @@ def plot_run(run: RunFolder) -> list[Path]:
             "metrics": _draw_metrics(run.name, curves),
             "labels": _draw_labels(run.name, run.read_labels()),
         }
+        for output, images in read_images(run).items():
+            figures[f"images_{output}"] = draw_images(f"{output}, test rows\n{run.name}", images)
         return [path for name, figure in figures.items() if figure for path in _save(run, name, figure)]
 
 

@@ -217,3 +217,4 @@ class ModelSpec(Spec):
     inputs: DistinctNames
     layers: dict[Name, AnyLayer] = Field(min_length=1)
     outputs: DistinctNames
+    weights_from: str | None = None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from .base import Spec
 
@@ -171,4 +171,20 @@ class Adadelta(OptimizerBase):
     epsilon: Positive | None = None
 
 
-AnyOptimizer = Annotated[Adam | AdamW | RMSprop | SGD | Adagrad | Adadelta, Field(discriminator="type")]
+def _optimizer_tag(value: Any) -> str | None:
+    """An optimizer's `type`; adam where the section does not say, so that it can set a rate alone."""
+    if isinstance(value, dict):
+        kind = cast("dict[str, object]", value).get("type", "adam")
+        return kind if isinstance(kind, str) else None
+    return getattr(value, "type", None)
+
+
+AnyOptimizer = Annotated[
+    Annotated[Adam, Tag("adam")]
+    | Annotated[AdamW, Tag("adamw")]
+    | Annotated[RMSprop, Tag("rmsprop")]
+    | Annotated[SGD, Tag("sgd")]
+    | Annotated[Adagrad, Tag("adagrad")]
+    | Annotated[Adadelta, Tag("adadelta")],
+    Discriminator(_optimizer_tag),
+]

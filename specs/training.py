@@ -10,20 +10,27 @@ from .base import Spec
 
 
 class EarlyStopping(Spec):
-    """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs."""
+    """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs.
 
-    monitor: str | None = None
+    `monitor` is a metric key, or a mapping of keys to weights whose weighted sum is watched.
+    """
+
+    monitor: str | dict[str, float] | None = None
     patience: int = Field(default=0, ge=0)
     min_delta: float = Field(default=0.0, ge=0.0)
     mode: Literal["auto", "min", "max"] = "auto"
 
 
 class Training(Spec):
-    """The loop. Without a validation split, `train/loss` is monitored."""
+    """The loop. Without a validation split, `train/loss` is monitored.
+
+    With `restore_best: false` the last epoch's weights are evaluated and kept as the best checkpoint.
+    """
 
     epochs: int = Field(default=1, gt=0)
     batch_size: int = Field(default=32, gt=0)
     shuffle: bool = True
     evaluate_train: bool = False
     early_stopping: EarlyStopping | None = None
+    restore_best: bool = True
     precision: Literal["float32", "float64"] = "float32"

@@ -20,6 +20,7 @@ from .optimizers import build_optimizer
 from .parameters import FlatParameters
 from .schedules import build_schedule
 from .step import Trainee, new_trainee
+from .transfer import load_weights_from
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,8 @@ class Workshop:
             dtype=self.dtype,
             device=self.device,
         )
+        if first.model.weights_from is not None:
+            load_weights_from(network, first.model.weights_from)
         parameters = FlatParameters(network, members=network.members)
         knobs = build_knobs(
             [each.losses for each in experiments],
@@ -93,6 +96,7 @@ def open_workshop(blueprint: Blueprint, device: torch.device) -> Workshop:
         None if splits.test is None else place(splits.test),
         splits.schema,
         splits.fingerprint,
+        splits.optima,
     )
     check_data(blueprint, placed)
     dtype = DTYPES[experiment.training.precision]

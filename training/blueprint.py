@@ -58,7 +58,7 @@ def draw_blueprint(experiment: Experiment) -> Blueprint:
     )
     shapes = {name: network.shapes[name] for name in network.graph.outputs}
     metrics = plan_metrics(experiment.metrics, objective, shapes, schema)
-    monitor = build_monitor(experiment.training.early_stopping, experiment.data, objective, metrics)
+    monitor = build_monitor(experiment, objective, metrics)
     return Blueprint(experiment, schema, inputs, network, objective, metrics, monitor)
 
 

@@ -29,7 +29,11 @@ LabelRow = dict[str, float | int | str]
 
 @dataclass(eq=False)
 class RunResult:
-    """What a run came to. Keys of `metrics` and `baseline` are `{split}/...` metric keys."""
+    """What a run came to.
+
+    Keys of `metrics` and `baseline` are `{split}/...` metric keys; `floors` are by term; `optima` are
+    the best values any network could reach, where the source knows them.
+    """
 
     run: str
     name: str
@@ -41,13 +45,14 @@ class RunResult:
     metrics: dict[str, float]
     baseline: dict[str, float] = field(default_factory=dict[str, float])
     floors: dict[str, float] = field(default_factory=dict[str, float])
+    optima: dict[str, float] = field(default_factory=dict[str, float])
     notes: list[str] = field(default_factory=list[str])
 
     def document(self) -> dict[str, object]:
         """The result as plain JSON values: null for what is not a finite number."""
         numbers = {
             name: {key: finite_or_none(value) for key, value in getattr(self, name).items()}
-            for name in ("seconds", "metrics", "baseline", "floors")
+            for name in ("seconds", "metrics", "baseline", "floors", "optima")
         }
         head = {name: getattr(self, name) for name in ("run", "name", "status", "parameters")}
         return {**head, "best_epoch": self.best_epoch, "epochs": self.epochs, **numbers, "notes": self.notes}
@@ -78,6 +83,7 @@ def score_best(result: RunResult, workshop: Workshop, trainee: Trainee) -> list[
     split, table = judged_split(splits)
     result.baseline = _baseline(split, table, blueprint, splits.train, trainee)
     result.floors = _floors(table, trainee)
+    result.optima = dict(splits.optima)
     return label_rows
 
 

@@ -68,10 +68,11 @@ class Member:
         timings = {"epoch": result.epoch, "seconds": result.seconds, "examples_per_second": rate}
         self.folder.append_timings(timings)
         improved = self.watch.update(result.epoch, row)
-        if improved:
+        trainee.optimizer.factors[self.index or 0] = self.watch.learning_rate_factor(row)
+        if improved or not self.watch.monitor.restore_best:
             self.best = member_state(trainee.network, self.index)
             self.best_row = row
-            facts = {"epoch": result.epoch, "monitor": self.watch.monitor.key}
+            facts = {"epoch": result.epoch, "monitor": self.watch.monitor.best.name}
             save_checkpoint(self.folder.checkpoint_path("best"), _named("model", self.best), facts)
         self._save_last(trainee, result.epoch)
         self.stopped = self.watch.exhausted

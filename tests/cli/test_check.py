@@ -10,8 +10,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 Mlx = Callable[..., tuple[int, str, str]]
 
 NO_DATA = "data.root=nowhere"
@@ -95,10 +93,6 @@ def test_overrides_are_checked_too(mlx: Mlx, tiny: str, tmp_path: Path) -> None:
     assert json.loads(out)["layers"][0]["shape"] == [1000]
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="running layers on meta tensors makes torch import its compiler: 1.5 s that the sizes do not need",
-)
 def test_it_takes_under_four_seconds(tmp_path: Path, clean_environment: dict[str, str]) -> None:
     """Of processor time, since other work on the machine is no fault of the command; the better of two."""
     command = [sys.executable, "-m", "mlx_runner.cli", "check", "multilabel_mnist"]

@@ -125,9 +125,11 @@ def test_tables_come_without_json(mlx: Mlx, trained: Trained) -> None:
     assert (code, err) == (0, "")
     assert "tiny: epoch 1 of 1" in out
     assert re.search(
-        r"^ *metric +train +validation +test +baseline \(test\) +floor \(test\) *$", out, re.MULTILINE
+        r"^ *metric +train +validation +test +baseline \(test\) +floor \(test\) +above floor *$",
+        out,
+        re.MULTILINE,
     )
-    assert re.search(r"^ *labels/loss( +\d\.\d{4}){5} *$", out, re.MULTILINE)
+    assert re.search(r"^ *labels/loss( +\d\.\d{4}){6} *$", out, re.MULTILINE)
     assert re.search(r"^ *even +91 +0\.4550( +\d\.\d{4}){5} *$", out, re.MULTILINE)
     assert re.search(r"^run: runs/\d{8}-\d{6}_tiny$", out, re.MULTILINE)
     assert "\x1b" not in out

@@ -8,7 +8,8 @@ import pytest
 from mlx_runner.records.run_folder import RunFolder
 from mlx_runner.specs.experiment import Experiment
 from mlx_runner.training.final import RunResult
-from mlx_runner.training.run import run_experiment, train_stack
+from mlx_runner.training.run import run_experiment
+from mlx_runner.training.stack import train_stack
 
 DENSE = {
     "hidden": {"type": "dense", "units": 8, "activation": "relu"},

@@ -1,0 +1,49 @@
+"""Weights taken from an earlier run: `model.weights_from`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..models import Network
+from ..records.run_folder import RunFolder
+from ..specs.errors import ConfigError, Problem
+from .checkpoint import load_checkpoint
+
+PLACE = ("model", "weights_from")
+
+
+def load_weights_from(network: Network, run: str) -> list[str]:
+    """Copy the best weights of a run into every layer of the same name, of all members.
+
+    Returns the names that were found. Raises ConfigError where the run is none, no layer's name is the
+    same, or a layer of the same name has other sizes; DataError where its checkpoint is damaged.
+    """
+    try:
+        folder = RunFolder.open(Path(run))
+    except ConfigError as error:
+        raise ConfigError([Problem(problem.message, PLACE) for problem in error.problems]) from None
+    tensors, _ = load_checkpoint(folder.checkpoint_path("best"))
+    saved = {name.removeprefix("model/"): each for name, each in tensors.items()}
+    state = network.state_dict()
+    common = [name for name in state if name in saved]
+    problems = [
+        Problem(f"{name} is {_shape(saved[name])} in {run!r}, but {_shape(one)} here", PLACE)
+        for name in common
+        if (one := state[name] if network.members is None else state[name][0]).shape != saved[name].shape
+    ]
+    if not common:
+        names = ", ".join(sorted({name.split(".")[1] for name in saved}))
+        problems = [Problem(f"no layer here is named as one of {run!r}. Its layers: {names}.", PLACE)]
+    if problems:
+        raise ConfigError(problems)
+    with torch.no_grad():
+        for name in common:
+            state[name].copy_(saved[name])
+    return common
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"({', '.join(str(size) for size in tensor.shape)})"
