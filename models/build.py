@@ -71,6 +71,7 @@ class _Builder:
     clock: NoiseClock
     dtype: torch.dtype
     device: torch.device
+    drawn: bool = True
 
     def network(self, model: spec.ModelSpec, inputs: Mapping[str, InputSpec]) -> Network:
         graph = plan_graph(model)
@@ -95,7 +96,7 @@ class _Builder:
     def layer(self, model: spec.ModelSpec, node: Node, reads: Sequence[InputSpec]) -> Layer:
         described = model.layers[node.owner]
         streams = tuple(Stream(root.seed, root.layer + node.owner) for root in self.roots)
-        source = ParameterSource(streams, self.stacked, self.numerics, self.dtype, self.device)
+        source = ParameterSource(streams, self.stacked, self.numerics, self.dtype, self.device, self.drawn)
         context = LayerContext(node.owner, tuple(reads), source, self.clock)
         if isinstance(described, spec.Replicate):
             return self._replicate(described, node, context)
@@ -155,7 +156,7 @@ class _Builder:
             given = [known[name] for name in node.of]
             check_indices(model.layers[node.owner], node.name, given)
             if node.owner not in built:
-                built[node.owner] = single.layer(model, node, given), given
+                built[node.owner] = _inference_layer(single, model, node, given), given
             layer, expected = built[node.owner]
             _check_sharing(node, layer, given, expected)
             known[node.name] = InputSpec(_shape_through(node, layer, given))
@@ -205,27 +206,32 @@ def _check_sharing(
 
 
 def _shape_through(node: Node, layer: Layer, given: Sequence[InputSpec]) -> Shape:
-    """The shape that a layer, built on the meta device, makes of an example."""
-    device = _inference_device(layer)
+    """The shape that a layer makes of an example."""
+    device = next((each.device for each in layer.parameters()), torch.device("cpu"))
     values = [
         torch.zeros((1, *each.shape), device=device, dtype=None if each.indices is None else torch.int64)
         for each in given
     ]
     try:
         with torch.no_grad():
-            return tuple(layer.to_empty(device=device).eval()(*values).shape[1:])
+            return tuple(layer.eval()(*values).shape[1:])
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise shape_error(node.name, f"does not fit its input {_listed(given)}: {reason}") from None
 
 
-def _inference_device(layer: Layer) -> torch.device:
-    """The CPU, with weights that are allocated and never written, unless there are too many of them.
+def _inference_layer(
+    single: _Builder, model: spec.ModelSpec, node: Node, given: Sequence[InputSpec]
+) -> Layer:
+    """A layer to learn shapes by: on the CPU with weights that are never written, unless there are too many.
 
     The first operation on a meta tensor makes PyTorch import its compiler, which takes 1.5 s.
     """
-    entries = sum(each.numel() for each in layer.parameters())
-    return torch.device("cpu" if entries <= _INFERENCE_ENTRIES else "meta")
+    layer = single.layer(model, node, given)
+    if sum(each.numel() for each in layer.parameters()) > _INFERENCE_ENTRIES:
+        return layer.to("meta")
+    on_cpu = replace(single, clock=NoiseClock(), device=torch.device("cpu"), drawn=False)
+    return on_cpu.layer(model, node, given)
 
 
 def _listed(reads: Sequence[InputSpec]) -> str:

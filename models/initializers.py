@@ -46,6 +46,8 @@ class ParameterSource:
     numerics: Literal["keras", "torch"]
     dtype: torch.dtype
     device: torch.device
+    drawn: bool = True
+    """Without it the parameters are allocated and hold anything: enough to learn shapes by."""
 
     @property
     def members(self) -> int | None:
@@ -63,7 +65,7 @@ class ParameterSource:
 
     def tensor(self, name: str, shape: tuple[int, ...], initializer: str, fans: Fans) -> Tensor:
         """The same numbers without being trainable (moving averages)."""
-        if self.device.type == "meta":
+        if self.device.type == "meta" or not self.drawn:
             full = (len(self.streams), *shape) if self.stacked else shape
             return torch.empty(full, dtype=self.dtype, device=self.device)
         members = [self._draw(stream, name, shape, initializer, fans) for stream in self.streams]
