@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ..specs.sources import AnySource, Mnist, MultilabelMnist
+from ..specs.sources import AnySource, Headlines, Mnist, MultilabelMnist, MultiMnist
 from .canvases import build_canvases, describe_canvases
+from .headlines import build_headlines, describe_headlines
 from .mnist_source import build_mnist, describe_mnist
+from .multimnist import build_multimnist, describe_multimnist
 from .table import Schema, Splits
 
 
@@ -18,6 +20,10 @@ def describe_source(spec: AnySource) -> Schema:
             return describe_mnist(spec)
         case MultilabelMnist():
             return describe_canvases(spec)
+        case MultiMnist():
+            return describe_multimnist(spec)
+        case Headlines():
+            return describe_headlines(spec)
 
 
 def build_splits(spec: AnySource) -> Splits:
@@ -31,3 +37,7 @@ def build_splits(spec: AnySource) -> Splits:
             return build_mnist(spec)
         case MultilabelMnist():
             return build_canvases(spec)
+        case MultiMnist():
+            return build_multimnist(spec)
+        case Headlines():
+            return build_headlines(spec)

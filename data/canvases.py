@@ -8,25 +8,20 @@ Train, validation and test canvases are made from digits that the other two neve
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..specs.errors import ConfigError, MachineError, Problem
+from ..specs.errors import MachineError, Problem
 from ..specs.sources import MultilabelMnist
-from .fingerprint import fingerprint_tables
-from .images import image_field, image_scale
-from .mnist_source import DIGIT_NAMES, SIDE, Digits, read_digits
-from .splits import floor_of, split_sizes
-from .table import Field, Scale, Schema, Splits, Table
+from .digit_pools import build_from_digits
+from .images import image_field
+from .mnist_source import DIGIT_NAMES, SIDE, Digits
+from .table import Field, Schema, Splits, Table
 
 NUM_CELLS = 4
 MOST_DIGITS = 3
-
-# A stream for each split, so that the test canvases depend on neither `samples` nor `validation_split`.
-STREAMS = {"train": 0, "validation": 1, "test": 2}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,24 +47,17 @@ def describe_canvases(spec: MultilabelMnist) -> Schema:
 def build_canvases(spec: MultilabelMnist) -> Splits:
     """The canvases of `data.seed`: the same bytes on every machine.
 
-    Validation canvases are made from the last floor(n v) of the training file's n digits, train canvases
-    from the rest, test canvases from the test file. Raises ConfigError (shape, splits), MachineError
-    (memory) and the errors of `read_digits`.
+    Raises ConfigError (shape, splits), MachineError (memory) and the errors of `build_from_digits`.
     """
     schema = describe_canvases(spec)
-    sizes = split_sizes(spec.samples, validation_split=spec.validation_split)
-    training, testing = read_digits(spec, "train"), read_digits(spec, "t10k")
-    train_pool, validation_pool = _divide(training, spec.validation_split, needed=sizes.validation > 0)
     shape = schema.inputs["image"].shape
-    train = _build_table(train_pool, sizes.train, spec.seed, "train", shape)
-    scale = image_scale(spec, train.inputs["image"])
-    validation = None
-    if sizes.validation:
-        validation = _build_table(validation_pool, sizes.validation, spec.seed, "validation", shape)
-    test = _build_table(testing, spec.test_samples, spec.seed, "test", shape)
-    fingerprint = fingerprint_tables((train, validation, test))
-    scaled_validation = None if validation is None else _with_scale(validation, scale)
-    return Splits(_with_scale(train, scale), scaled_validation, _with_scale(test, scale), schema, fingerprint)
+
+    def make(pool: Digits, num_canvases: int, stream: np.random.RandomState) -> Table:
+        plan = plan_canvases(num_canvases, len(pool.labels), stream)
+        images = torch.from_numpy(paint_canvases(plan, pool.images)).reshape(-1, *shape)
+        return Table({"image": images}, {"digits": torch.from_numpy(label_canvases(plan, pool.labels))})
+
+    return build_from_digits(spec, schema, make)
 
 
 def plan_canvases(num_canvases: int, pool_size: int, stream: np.random.RandomState) -> CanvasPlan:
@@ -106,34 +94,3 @@ def label_canvases(plan: CanvasPlan, labels: NDArray[np.uint8]) -> NDArray[np.fl
         rows = np.flatnonzero(plan.counts > slot)
         shown[rows, labels[plan.digits[rows, slot]]] = 1.0
     return shown
-
-
-def _divide(digits: Digits, validation_split: float, *, needed: bool) -> tuple[Digits, Digits]:
-    num_validation = floor_of(len(digits.labels), validation_split)
-    if needed and num_validation == 0:
-        message = (
-            f"{validation_split} of {len(digits.labels)} digits is none to make validation canvases from; "
-            "raise it, or set it to 0."
-        )
-        raise ConfigError(Problem(message, ("data", "validation_split")))
-    first = len(digits.labels) - num_validation
-    return Digits(digits.images[:first], digits.labels[:first]), Digits(
-        digits.images[first:], digits.labels[first:]
-    )
-
-
-def _build_table(
-    pool: Digits,
-    num_canvases: int,
-    seed: int,
-    split: Literal["train", "validation", "test"],
-    shape: tuple[int, ...],
-) -> Table:
-    # RandomState, not Generator: NumPy promises never to change its streams.
-    plan = plan_canvases(num_canvases, len(pool.labels), np.random.RandomState([seed, STREAMS[split]]))
-    images = torch.from_numpy(paint_canvases(plan, pool.images)).reshape(-1, *shape)
-    return Table({"image": images}, {"digits": torch.from_numpy(label_canvases(plan, pool.labels))})
-
-
-def _with_scale(table: Table, scale: Scale | None) -> Table:
-    return table if scale is None else Table(table.inputs, table.targets, scales={"image": scale})

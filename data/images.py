@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from ..specs.errors import ConfigError, DataError, Problem
-from ..specs.sources import SourceBase
+from ..specs.sources import ImageBase
 from .table import Field, Scale
 
 
-def image_field(spec: SourceBase, natural_shape: tuple[int, ...]) -> Field:
+def image_field(spec: ImageBase, natural_shape: tuple[int, ...]) -> Field:
     """The field of images that are (channels, height, width), or `data.shape` where that is given.
 
     Raises ConfigError where `data.shape` holds another number of values.
@@ -28,7 +28,7 @@ def image_field(spec: SourceBase, natural_shape: tuple[int, ...]) -> Field:
     return Field(shape=shape, kind="image")
 
 
-def image_scale(spec: SourceBase, train_images: Tensor) -> Scale | None:
+def image_scale(spec: ImageBase, train_images: Tensor) -> Scale | None:
     """The scale of uint8 images: by 255, by one mean and deviation of the training pixels, or none.
 
     Raises DataError where the training pixels are all the same and so have no deviation.

@@ -143,13 +143,18 @@ class Schema:
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """A source's rows by purpose. `fingerprint` is the SHA-256 of the content of all splits, in hex."""
+    """A source's rows by purpose. `fingerprint` is the SHA-256 of the content of all splits, in hex.
+
+    `optima` are the metrics of the true probabilities on the test rows (else validation, else train), by
+    `{target}/{metric}/{what is seen}`; only a source that knows how its data arose has them.
+    """
 
     train: Table
     validation: Table | None
     test: Table | None
     schema: Schema
     fingerprint: str
+    optima: dict[str, float] = field(default_factory=dict[str, float])
 
 
 def _as_divisor(divisor: Tensor | float, device: torch.device | str) -> Tensor:

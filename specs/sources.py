@@ -16,11 +16,16 @@ class SourceBase(Spec):
 
     seed: int = Field(default=0, ge=0, lt=2**32)
     validation_split: Fraction = 0.1
+
+
+class ImageBase(SourceBase):
+    """What a source of images may say about the input `image`: another shape, and its scale."""
+
     shape: PositiveInts | None = None
     scale: Scale = "unit"
 
 
-class MnistBase(SourceBase):
+class MnistBase(ImageBase):
     """Where the MNIST digits come from: the embedded files, a folder of the user's, or a download."""
 
     root: str | None = None
@@ -46,4 +51,24 @@ class MultilabelMnist(MnistBase):
     test_samples: int = Field(default=10_000, gt=0, le=10_000_000)
 
 
-AnySource = Annotated[Mnist | MultilabelMnist, Field(discriminator="source")]
+class MultiMnist(MnistBase):
+    """Two random digits that overlap, one up and left, one down and right: targets `left` and `right`."""
+
+    source: Literal["multimnist"] = "multimnist"
+    samples: int = Field(default=60_000, gt=0, le=10_000_000)
+    test_samples: int = Field(default=10_000, gt=0, le=10_000_000)
+
+
+class Headlines(SourceBase):
+    """Generated headlines: inputs `headline` (tokens), `context` (5 numbers); targets `shared`, `liked`.
+
+    `samples` is the number of rows in all splits together; a headline has 20 to `length` words.
+    """
+
+    source: Literal["headlines"] = "headlines"
+    samples: int = Field(default=20_000, gt=0, le=1_000_000)
+    test_split: Fraction = 0.1
+    length: int = Field(default=100, ge=20, le=1_000)
+
+
+AnySource = Annotated[Mnist | MultilabelMnist | MultiMnist | Headlines, Field(discriminator="source")]

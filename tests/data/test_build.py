@@ -8,13 +8,15 @@ import sys
 import pytest
 import torch
 from mlx_runner.data import Field, Splits, build_splits, describe_source
-from mlx_runner.specs.sources import AnySource, Mnist, MultilabelMnist
+from mlx_runner.specs.sources import AnySource, Headlines, Mnist, MultilabelMnist, MultiMnist
 
 SOURCES = [
     Mnist(samples=40, test_samples=10),
     Mnist(samples=40, test_samples=10, shape=(784,), scale="none"),
     MultilabelMnist(samples=40, test_samples=10),
     MultilabelMnist(samples=40, test_samples=10, shape=(56, 56), scale="standardize"),
+    MultiMnist(samples=40, test_samples=10),
+    Headlines(samples=50, length=30),
 ]
 
 
@@ -24,6 +26,10 @@ def assert_fits(values: torch.Tensor, field: Field) -> None:
         assert values.dtype == torch.int64
         assert field.size == len(field.labels)
         assert int(values.max()) < field.size
+    if field.kind == "tokens":
+        assert values.dtype == torch.int64
+        assert field.size is not None
+        assert 0 <= int(values.min()) <= int(values.max()) < field.size
     if field.kind == "binary":
         assert values.dtype == torch.float32
         assert len(field.labels) == field.shape[-1]
