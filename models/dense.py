@@ -35,7 +35,7 @@ class Dense(Layer):
         self.any_length = self.rank > 1
         size = shapes[0][-1]
         fans = Fans(size, units)
-        self.kernel = source.parameter("kernel", (size, units), kernel_initializer, fans)
+        self.kernel = source.kernel("kernel", (size, units), kernel_initializer, fans)
         self.bias = source.parameter("bias", (units,), bias_initializer, fans) if use_bias else None
 
     def forward(self, values: Tensor) -> Tensor:
@@ -81,9 +81,7 @@ def affine(values: Tensor, kernel: Tensor, bias: Tensor | None, *, has_members: 
     (units), or both with a leading K, which the result has then.
     """
     if kernel.dim() == 3:
-        return _affine_members(
-            values if has_members else values.expand(len(kernel), *values.shape), kernel, bias
-        )
+        return _affine_members(values, kernel, bias) if has_members else _affine_shared(values, kernel, bias)
     flat = values.flatten(0, -2) if values.dim() > 2 else values
     product = flat @ kernel if bias is None else torch.addmm(bias, flat, kernel)
     return product if values.dim() == 2 else product.reshape(*values.shape[:-1], -1)
@@ -93,3 +91,12 @@ def _affine_members(values: Tensor, kernel: Tensor, bias: Tensor | None) -> Tens
     flat = values.flatten(1, -2)
     product = torch.bmm(flat, kernel) if bias is None else torch.baddbmm(bias.unsqueeze(1), flat, kernel)
     return product if values.dim() == 3 else product.reshape(*values.shape[:-1], -1)
+
+
+def _affine_shared(values: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    """All members read the same rows: one product with their units side by side, not K small ones."""
+    members, inputs, units = kernel.shape
+    columns = kernel.mT.reshape(members * units, inputs).t()
+    flat = values.flatten(0, -2) if values.dim() > 2 else values
+    product = flat @ columns if bias is None else torch.addmm(bias.reshape(-1), flat, columns)
+    return product.view(*values.shape[:-1], members, units).movedim(-2, 0)

@@ -63,6 +63,14 @@ class ParameterSource:
         """A trainable parameter of `shape`, or (K, *shape) in a stack."""
         return nn.Parameter(self.tensor(name, shape, initializer, fans))
 
+    def kernel(self, name: str, shape: tuple[int, int], initializer: str, fans: Fans) -> nn.Parameter:
+        """A trainable matrix (inputs, units) that lies in memory as (units, inputs).
+
+        Products with few units take half the time so; nothing else notices.
+        """
+        values = self.tensor(name, shape, initializer, fans)
+        return nn.Parameter(values.mT.contiguous().mT)
+
     def tensor(self, name: str, shape: tuple[int, ...], initializer: str, fans: Fans) -> Tensor:
         """The same numbers without being trainable (moving averages)."""
         if self.device.type == "meta" or not self.drawn:

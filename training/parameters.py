@@ -28,7 +28,7 @@ class FlatParameters:
         start = 0
         with torch.no_grad():
             for (name, each), size in zip(named.items(), sizes, strict=True):
-                view = self.values[..., start : start + size].view(each.shape)
+                view = _like(self.values[..., start : start + size], each)
                 view.copy_(each)
                 each.data = view
                 self.segments[name] = self.gradients[..., start : start + size]
@@ -40,6 +40,30 @@ class FlatParameters:
         Not `total.backward()`: that adds to what is there, so it would have to be cleared first, and it
         expects gradients of dense layout, which the rows of a stack are not.
         """
-        gradients = torch.autograd.grad(total, self._parameters, materialize_grads=True)
-        rows = [each.reshape(*self._leading, -1) for each in gradients]
-        torch.cat(rows, dim=-1, out=self.gradients)
+        torch.cat(self._rows(total, retain=False), dim=-1, out=self.gradients)
+
+    def gradient(self, total: Tensor, *, retain: bool = False) -> Tensor:
+        """d(total)/d(values) by itself, [P] or [K, P]; `retain` keeps the graph for another."""
+        return torch.cat(self._rows(total, retain=retain), dim=-1)
+
+    def _rows(self, total: Tensor, *, retain: bool) -> list[Tensor]:
+        gradients = torch.autograd.grad(total, self._parameters, retain_graph=retain, materialize_grads=True)
+        return [
+            (each.mT if _is_transposed(parameter) else each).reshape(*self._leading, -1)
+            for each, parameter in zip(gradients, self._parameters, strict=True)
+        ]
+
+
+def _like(segment: Tensor, parameter: Tensor) -> Tensor:
+    """A segment (n) or (K, n) as a view with the parameter's shape and order in memory."""
+    return segment.view(parameter.mT.shape).mT if _is_transposed(parameter) else segment.view(parameter.shape)
+
+
+def _is_transposed(parameter: Tensor) -> bool:
+    """Whether a matrix lies in memory by columns, as dense kernels do; the rows of a stack may be apart."""
+    return (
+        parameter.dim() >= 2
+        and parameter.stride(-2) == 1
+        and parameter.shape[-1] > 1
+        and parameter.shape[-2] > 1
+    )
