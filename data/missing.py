@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from .table import Table
@@ -17,6 +18,15 @@ def mask_missing(table: Table) -> Table:
     missing = {name: entries for name, entries in missing.items() if bool(entries.any())}
     if not missing:
         return table
-    filled = {name: table.targets[name].nan_to_num(0.0) for name in missing}
-    masks = {name: ~entries & table.masks.get(name, ~entries) for name, entries in missing.items()}
+    filled = {name: table.targets[name].masked_fill(entries, 0.0) for name, entries in missing.items()}
+    masks = {name: ~entries & _over_entries(table, name) for name, entries in missing.items()}
     return replace(table, targets={**table.targets, **filled}, masks={**table.masks, **masks})
+
+
+def _over_entries(table: Table, name: str) -> Tensor:
+    """The mask that a target has, with the target's number of axes; without one all is observed."""
+    target = table.targets[name]
+    mask = table.masks.get(name)
+    if mask is None:
+        return torch.ones_like(target, dtype=torch.bool)
+    return mask.reshape(mask.shape + (1,) * (target.dim() - mask.dim()))

@@ -1,6 +1,6 @@
 """Class weights: what a config says per label and class, as a weight for every entry or row of a target.
 
-Legend: L labels, C classes.
+Legend: N rows, L labels, C classes.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..specs.errors import ConfigError, DataError, Path, Problem, unknown_name
+from ..specs.errors import DataError, Path, Problem, unknown_name
 from ..specs.losses import BinaryWeights, ClassWeight, PosWeight
 
-LabelWeights = Mapping[str, float | BinaryWeights]
+_LONGEST_LIST = 5
 
 
 @dataclass(frozen=True, eq=False)
 class EntryWeights:
-    """Weights looked up by target. Binary: `negative` and `positive` (L). Classes: `positive` (C)."""
+    """Weights looked up by target, float64. Binary: `negative`, `positive` (L). Else: `positive` (C)."""
 
     kind: Literal["binary", "distribution", "classes"]
     negative: Tensor
@@ -30,34 +30,38 @@ class EntryWeights:
         """The weight of every entry (binary, the target's shape) or row (classes, without the class axis).
 
         A binary target between 0 and 1 gets what lies between its two weights; a row with several
-        classes the mean of theirs.
+        classes the mean of theirs. A class number that has no weight (an ignored one) gets 1.
         """
         if self.kind == "classes":
-            return self.positive[target.long()]
+            number = target.long()
+            known = (number >= 0) & (number < len(self.positive))
+            return torch.where(known, self.positive[torch.where(known, number, 0)], 1.0)
+        shares = target if target.is_floating_point() else target.double()
+        negative, positive = self.negative.to(shares.dtype), self.positive.to(shares.dtype)
         if self.kind == "binary":
-            return torch.lerp(
-                self.negative.expand_as(target),
-                self.positive.expand_as(target),
-                target.to(self.positive.dtype),
-            )
-        shares = target.to(self.positive.dtype)
+            return torch.lerp(negative.expand_as(shares), positive.expand_as(shares), shares)
         total = shares.sum(-1)
-        return torch.where(total > 0, (shares * self.positive).sum(-1) / total.clamp(min=1e-12), 1.0)
+        return torch.where(total > 0, (shares * positive).sum(-1) / total.clamp(min=1e-12), 1.0)
 
-    def to(self, device: torch.device | str, dtype: torch.dtype) -> EntryWeights:
-        """The same weights for targets of `dtype` on `device`."""
-        return EntryWeights(self.kind, self.negative.to(device, dtype), self.positive.to(device, dtype))
+    def to(self, device: torch.device | str) -> EntryWeights:
+        """The same weights for targets on `device`."""
+        return EntryWeights(self.kind, self.negative.to(device), self.positive.to(device))
 
 
 def label_problems(
-    given: ClassWeight | PosWeight | None, labels: Sequence[str], place: Path
+    given: ClassWeight | PosWeight | None, labels: Sequence[str], place: Path, *, binary: bool
 ) -> list[Problem]:
-    """Every label that a weight is given for and that the target does not have."""
+    """What is wrong with weights by label: no such label, or a pair where a class has one weight."""
     if not isinstance(given, Mapping):
         return []
-    return [
-        Problem(unknown_name("label", name, labels), (*place, name)) for name in given if name not in labels
-    ]
+    problems: list[Problem] = []
+    for name, weight in given.items():
+        if name not in labels:
+            problems.append(Problem(unknown_name("label", name, labels), (*place, name)))
+        elif isinstance(weight, BinaryWeights) and not binary:
+            message = "a class has one weight; negative and positive are for binary labels"
+            problems.append(Problem(message, (*place, name)))
+    return problems
 
 
 def build_entry_weights(
@@ -65,24 +69,30 @@ def build_entry_weights(
 ) -> EntryWeights:
     """The weights of a config; `target` are the training rows, for `balanced`."""
     if kind == "binary":
-        negative, positive = (
-            _balanced_labels(target, observed) if given == "balanced" else _pairs(given, labels)
-        )
+        balanced = given == "balanced"
+        negative, positive = _balanced_labels(target, observed) if balanced else _pairs(given, labels)
         return EntryWeights("binary", negative, positive)
     assert kind in ("distribution", "classes")
-    classes = (
-        _balanced_classes(target, observed, len(labels)) if given == "balanced" else _singles(given, labels)
-    )
-    return EntryWeights("classes" if kind == "classes" else "distribution", torch.ones_like(classes), classes)
+    if given != "balanced":
+        weights = _pairs(given, labels)[1]
+    elif kind == "classes":
+        weights = _balanced(_class_counts(target, observed, len(labels)))
+    else:
+        weights = _balanced(_counts(target, observed)[0])
+    return EntryWeights("classes" if kind == "classes" else "distribution", weights, weights)
 
 
 def build_pos_weight(
-    given: PosWeight, *, labels: Sequence[str], target: Tensor, observed: Tensor | None
+    given: PosWeight, *, labels: Sequence[str], target: Tensor, observed: Tensor | None, place: Path
 ) -> float | list[float]:
-    """What a loss takes as `pos_weight`: a number, or one per label."""
+    """What a loss takes as `pos_weight`: a number, or one per label.
+
+    Raises:
+        DataError: `balanced` where a label has only one class in the training rows.
+    """
     if given == "balanced":
         positives, total = _counts(target, observed)
-        _require_both(positives, total, labels)
+        _require_both(positives, total, labels, place)
         return [float(each) for each in (total - positives) / positives]
     if isinstance(given, Mapping):
         return [given.get(label, 1.0) for label in labels]
@@ -93,50 +103,58 @@ def build_pos_weight(
 def _pairs(given: ClassWeight, labels: Sequence[str]) -> tuple[Tensor, Tensor]:
     assert isinstance(given, Mapping)
     pairs = [_pair(given.get(label, 1.0)) for label in labels]
-    return torch.tensor([pair[0] for pair in pairs]), torch.tensor([pair[1] for pair in pairs])
+    negative, positive = zip(*pairs, strict=True)
+    return torch.tensor(negative, dtype=torch.float64), torch.tensor(positive, dtype=torch.float64)
 
 
 def _pair(weight: float | BinaryWeights) -> tuple[float, float]:
     return (weight.negative, weight.positive) if isinstance(weight, BinaryWeights) else (weight, weight)
 
 
-def _singles(given: ClassWeight, labels: Sequence[str]) -> Tensor:
-    assert isinstance(given, Mapping)
-    weights = [given.get(label, 1.0) for label in labels]
-    if any(isinstance(weight, BinaryWeights) for weight in weights):
-        raise ConfigError("a class has one weight; negative and positive are for binary labels")
-    return torch.tensor([weight for weight in weights if not isinstance(weight, BinaryWeights)])
-
-
 def _balanced_labels(target: Tensor, observed: Tensor | None) -> tuple[Tensor, Tensor]:
-    """n / (2 n_class) per label; a class that never occurs weighs 1."""
+    """The weights of each label's two classes, (L) each."""
     positives, total = _counts(target, observed)
-    negatives = total - positives
-    return (
-        torch.where(negatives > 0, total / (2 * negatives.clamp(min=1)), 1.0),
-        torch.where(positives > 0, total / (2 * positives.clamp(min=1)), 1.0),
-    )
+    negative, positive = _balanced(torch.stack([total - positives, positives]))
+    return negative, positive
 
 
-def _balanced_classes(target: Tensor, observed: Tensor | None, num_classes: int) -> Tensor:
-    if target.is_floating_point() and target.shape[-1:] == (num_classes,):
-        counts, _ = _counts(target, observed)
-    else:
-        kept = target if observed is None else target[observed.reshape(target.shape)]
-        counts = torch.bincount(kept.long().reshape(-1), minlength=num_classes).double()
-    return torch.where(counts > 0, counts.sum() / (num_classes * counts.clamp(min=1)), 1.0)
+def _balanced(counts: Tensor) -> Tensor:
+    """n / (C n_class) for counts (C, ...); a class that never occurs weighs 1."""
+    weights = counts.sum(0) / (len(counts) * counts.clamp(min=1e-12))
+    return torch.where(counts > 0, weights, 1.0)
+
+
+def _class_counts(target: Tensor, observed: Tensor | None, num_classes: int) -> Tensor:
+    """How often each class number occurs, (C); numbers that are no class are left out."""
+    numbers = target.long().reshape(-1)
+    if observed is not None:
+        numbers = numbers[_over_entries(observed, target).reshape(-1)]
+    numbers = numbers[(numbers >= 0) & (numbers < num_classes)] if num_classes else numbers
+    return torch.bincount(numbers, minlength=num_classes).double()
 
 
 def _counts(target: Tensor, observed: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Positives and observed entries per label, (L) each, in float64."""
-    rows = target.double().reshape(len(target), -1)
-    seen = torch.ones_like(rows) if observed is None else observed.reshape(rows.shape).double()
-    return (rows.nan_to_num() * seen).sum(0), seen.sum(0)
+    """Positives and observed entries per label of the last axis, (L) each, in float64."""
+    seen = torch.ones((), dtype=torch.bool, device=target.device)
+    seen = (seen if observed is None else _over_entries(observed, target)).expand_as(target)
+    values = torch.where(seen, target, 0)
+    columns = target.shape[-1] if target.dim() > 1 else 1
+    return (
+        values.reshape(-1, columns).sum(0, dtype=torch.float64),
+        seen.reshape(-1, columns).sum(0, dtype=torch.float64),
+    )
 
 
-def _require_both(positives: Tensor, total: Tensor, labels: Sequence[str]) -> None:
-    missing = [label for index, label in enumerate(labels) if float(positives[index]) == 0.0]
-    if missing:
-        raise DataError(
-            f"pos_weight: balanced needs a positive training row for every label, not so {missing}"
-        )
+def _over_entries(observed: Tensor, target: Tensor) -> Tensor:
+    """A mask of rows, or of entries, as one of entries."""
+    return observed.reshape(observed.shape + (1,) * (target.dim() - observed.dim())).expand_as(target)
+
+
+def _require_both(positives: Tensor, total: Tensor, labels: Sequence[str], place: Path) -> None:
+    is_alone = (positives <= 0) | (positives >= total)
+    one_class = [index for index, alone in enumerate(is_alone) if bool(alone)]
+    if one_class:
+        names = [repr(labels[index]) if labels else f"number {index}" for index in one_class]
+        listing = ", ".join(names[:_LONGEST_LIST]) + (", ..." if len(names) > _LONGEST_LIST else "")
+        message = "'balanced' needs a positive and a negative training row for every label; not so:"
+        raise DataError(Problem(f"{message} {listing}", place))

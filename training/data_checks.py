@@ -26,7 +26,7 @@ def check_data(blueprint: Blueprint, splits: Splits) -> None:
             continue
         problems += _check_inputs(blueprint, split, table)
         for term in blueprint.objective.terms:
-            message = _check_target(term, table, num_classes=blueprint.network.shapes[term.output][-1])
+            message = _check_target(term, table, num_classes=_num_classes(blueprint, term))
             if message is not None:
                 place = ("losses", term.name, "target")
                 problems.append(Problem(f"{term.target!r} in the {split} rows {message}", place))
@@ -47,14 +47,24 @@ def _check_inputs(blueprint: Blueprint, split: str, table: Table) -> Iterator[Pr
                 yield Problem(f"{name!r} in the {split} rows {message}", place)
 
 
+def _num_classes(blueprint: Blueprint, term: LossTerm) -> int:
+    """The size of the loss's axis, which counts the batch axis as 0."""
+    shape = blueprint.network.shapes[term.output]
+    axis = -1 if term.loss.axis is None else term.loss.axis
+    return shape[axis if axis < 0 else axis - 1]
+
+
 def _check_target(term: LossTerm, table: Table, *, num_classes: int) -> str | None:
-    low, high = _range(term, table)
+    values = _observed_values(term, table)
+    low, high = _range(values, term, table)
     kind = term.loss.type
     match term.loss.target_kind:
         case "classes":
             if low < 0 or high >= num_classes:
                 allowed = f"{term.output!r} has classes 0 to {num_classes - 1}"
                 return f"holds classes from {low:g} to {high:g}, but {allowed}"
+            if values.is_floating_point() and bool((values != values.trunc()).any()):
+                return f"holds numbers that are not whole; {kind} needs class numbers"
         case "binary" | "distribution":
             if low < 0.0 or high > 1.0:
                 return f"lies between {low:g} and {high:g}; {kind} needs targets from 0 to 1"
@@ -64,15 +74,19 @@ def _check_target(term: LossTerm, table: Table, *, num_classes: int) -> str | No
     return None
 
 
-def _range(term: LossTerm, table: Table) -> tuple[float, float]:
-    """The least and the greatest observed target, scaled as the loss sees it."""
+def _observed_values(term: LossTerm, table: Table) -> Tensor:
+    """The target's values that count, not yet scaled."""
     values = table.reference(term.target)
     observed = table.masks.get(term.target)
     if observed is not None:
+        observed = observed.reshape(observed.shape + (1,) * (values.dim() - observed.dim()))
         values = values[observed.expand_as(values)]
     ignored = term.loss.own.get("ignore_class")
-    if ignored is not None:
-        values = values[values != ignored]
+    return values if ignored is None else values[values != ignored]
+
+
+def _range(values: Tensor, term: LossTerm, table: Table) -> tuple[float, float]:
+    """The least and the greatest value, scaled as the loss sees it; 0 and 0 of none."""
     if values.numel() == 0:
         return 0.0, 0.0
     low, high = values.min(), values.max()
