@@ -10,6 +10,7 @@ import typer
 from typer.main import get_command
 
 from .check import check
+from .compare import compare
 from .runs import runs
 from .train import train
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(train)
+app.command()(compare)
 app.command()(check)
 app.command()(runs)
 

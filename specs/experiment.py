@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, PrivateAttr
 
 from .base import Name, Spec
+from .compare import Compare
 from .errors import Problem
 from .layers import ModelSpec
 from .losses import AnyLoss
@@ -30,6 +31,7 @@ class Experiment(Spec):
     metrics: dict[str, list[MetricName]] = Field(default_factory=dict)
     optimizer: AnyOptimizer = Field(default_factory=Adam)
     training: Training = Field(default_factory=Training)
+    compare: Compare | None = None
 
     _places: Places = PrivateAttr(default_factory=Places)
 

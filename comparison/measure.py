@@ -1,0 +1,113 @@
+"""What planning must know: the size of each setting's network, and the machine."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..specs.errors import ConfigError, Problem
+from ..specs.load import located
+from ..training.blueprint import Blueprint, draw_blueprint
+from ..training.devices import choose_device
+from .keys import SPLITS
+from .members import Footprint
+from .settings import Setting
+
+_ASSUMED_BYTES = 4 * 2**30
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where members are trained: the device, the cores this process may use, the memory available."""
+
+    device: str
+    cores: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A setting's network: its size, and the metric keys it will be scored by."""
+
+    footprint: Footprint
+    keys: tuple[str, ...]
+
+
+def measure_networks(settings: Sequence[Setting]) -> dict[str, Measured]:
+    """Every setting's network by the setting's name; every config is checked as a whole on the way.
+
+    Raises ConfigError with all that does not fit in any setting, each once.
+    """
+    measured: dict[str, Measured] = {}
+    problems: list[Problem] = []
+    for setting in settings:
+        try:
+            with located(setting.experiment):
+                blueprint = draw_blueprint(setting.experiment)
+        except ConfigError as error:
+            problems += error.problems
+        else:
+            measured[setting.name] = Measured(_footprint(blueprint), _keys(blueprint))
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    return measured
+
+
+def describe_machine(device: str) -> Machine:
+    """The machine as planning sees it; `device` as a user names it.
+
+    Raises ConfigError for a device of no such name, MachineError for one that is not there.
+    """
+    chosen = choose_device(device)
+    if chosen.type == "cuda":
+        memory_bytes, _ = torch.cuda.mem_get_info(chosen)
+    else:
+        memory_bytes = _available_bytes()
+    return Machine(str(chosen), _usable_cores(), memory_bytes)
+
+
+def _footprint(blueprint: Blueprint) -> Footprint:
+    network = blueprint.network
+    activations = sum(math.prod(network.shapes[node.name]) for node in network.graph.nodes)
+    return Footprint(sum(each.numel() for each in network.parameters()), activations)
+
+
+def _keys(blueprint: Blueprint) -> tuple[str, ...]:
+    """On every split that there may be: which there are, only the data tell."""
+    terms = [f"{term.name}/loss" for term in blueprint.objective.terms]
+    metrics = [f"{plan.output}/{name}" for plan in blueprint.metrics for name in plan.names]
+    return tuple(f"{split}/{name}" for split in SPLITS for name in ("loss", *terms, *metrics))
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _available_bytes() -> int:
+    """Memory that can be had without swapping, as far as the system says."""
+    limits = [_meminfo_bytes() or _ASSUMED_BYTES]
+    text = _read(_CGROUP_LIMIT).strip()
+    return min([*limits, *([int(text)] if text.isdecimal() else [])])
+
+
+def _meminfo_bytes() -> int | None:
+    for line in _read(Path("/proc/meminfo")).splitlines():
+        name, _, rest = line.partition(":")
+        if name == "MemAvailable":
+            return int(rest.split()[0]) * 1024
+    return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError:
+        return ""
