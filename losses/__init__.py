@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .build import OutputShape, ReferenceShape, build_knobs, build_objective, name_problems, weigh_classes
 from .floors import floor
-from .ledger import Ledger, total_up
+from .ledger import Ledger, settle, total_up
 from .loss import Loss, build_loss
 from .objective import Knobs, LossTerm, Objective
 from .regularization import regularization_terms
@@ -23,6 +23,7 @@ __all__ = [
     "floor",
     "name_problems",
     "regularization_terms",
+    "settle",
     "total_up",
     "weigh_classes",
 ]

@@ -52,5 +52,17 @@ def total_up(terms: tuple[str, ...], regularizers: tuple[str, ...], raw: Tensor,
     return Ledger(terms, regularizers, raw, weights.expand_as(raw), total)
 
 
+def settle(ledger: Ledger, weights: Tensor, offsets: Tensor | None = None) -> Ledger:
+    """The same raw terms under other weights (T) or (T, K): how an epoch's total is reported.
+
+    offsets: what the last rows are then, where the weights cost something themselves.
+    """
+    charges = ledger.raw[len(ledger.terms) :]
+    if offsets is not None:
+        charges = torch.cat([charges[: len(charges) - len(offsets)], offsets])
+    raw = torch.cat([ledger.raw[: len(ledger.terms)], charges])
+    return total_up(ledger.terms, ledger.regularizers, raw, torch.cat([weights, torch.ones_like(charges)]))
+
+
 def _stack(values: Sequence[Tensor]) -> Tensor:
     return values[0].unsqueeze(0) if len(values) == 1 else torch.stack(list(values))

@@ -58,19 +58,22 @@ class Knobs:
 
     `weights`: (T) or (T, K), a row per term in the objective's order. `penalty_factors`: (J) or (J, K).
     `label_smoothing`: (K) by term, for the terms whose smoothing a stack varies. `learning_rates`: one
-    number per member.
+    number per member. `offsets`: (T) or (T, K), what learned weights cost themselves; rows of the
+    ledger named `weighting/{term}`.
     """
 
     weights: Tensor
     learning_rates: tuple[float, ...]
     penalty_factors: Tensor
     label_smoothing: Mapping[str, Tensor]
+    offsets: Tensor | None = None
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Knobs:
         """The same knobs for tensors of `dtype` on `device`."""
         smoothing = {name: value.to(device, dtype) for name, value in self.label_smoothing.items()}
         factors = self.penalty_factors.to(device, dtype)
-        return Knobs(self.weights.to(device, dtype), self.learning_rates, factors, smoothing)
+        offsets = None if self.offsets is None else self.offsets.to(device, dtype)
+        return Knobs(self.weights.to(device, dtype), self.learning_rates, factors, smoothing, offsets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +115,22 @@ class Objective:
         """
         values = [self._score(term, outputs[term.output], batch, knobs) for term in self.terms]
         raw = values[0].unsqueeze(0) if len(values) == 1 else torch.stack(values)
-        if penalties is None:
+        if penalties is None and knobs.offsets is None:
             return total_up(self.names, (), raw, knobs.weights)
-        weights = torch.cat([knobs.weights, torch.ones_like(penalties)])
-        return total_up(self.names, self.regularizers, torch.cat([raw, penalties]), weights)
+        names, charges = self._charges(penalties, knobs.offsets)
+        weights = torch.cat([knobs.weights, torch.ones_like(charges)])
+        return total_up(self.names, names, torch.cat([raw, charges]), weights)
+
+    def _charges(self, penalties: Tensor | None, offsets: Tensor | None) -> tuple[tuple[str, ...], Tensor]:
+        """The names and values of the rows that are no losses."""
+        names: tuple[str, ...] = ()
+        charges: list[Tensor] = []
+        if penalties is not None:
+            names, charges = self.regularizers, [penalties]
+        if offsets is not None:
+            names += tuple(f"weighting/{name}" for name in self.names)
+            charges.append(offsets)
+        return names, torch.cat(charges)
 
     def _score(self, term: LossTerm, output: ScoredOutput, batch: ScoredBatch, knobs: Knobs) -> Tensor:
         prediction = output.logits if term.on_logits else output.value

@@ -17,6 +17,7 @@ from .optimizers import Adam, AnyOptimizer
 from .places import Places
 from .sources import AnySource
 from .training import Training
+from .weighting import AnyWeighting, Fixed
 
 
 class Experiment(Spec):
@@ -28,6 +29,7 @@ class Experiment(Spec):
     data: AnySource
     model: ModelSpec
     losses: dict[Name, AnyLoss] = Field(min_length=1)
+    weighting: AnyWeighting = Field(default_factory=Fixed)
     metrics: dict[str, list[MetricName]] = Field(default_factory=dict)
     optimizer: AnyOptimizer = Field(default_factory=Adam)
     training: Training = Field(default_factory=Training)

@@ -21,6 +21,8 @@ from .parameters import FlatParameters
 from .schedules import build_schedule
 from .step import Trainee, new_trainee
 from .transfer import load_weights_from
+from .weighting import take_members
+from .weighting_build import build_weighting
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +76,10 @@ class Workshop:
             ),
         )
         objective = replace(_smoothed(self.objective, first), members=network.members)
-        return new_trainee(network, parameters, objective, knobs, optimizer)
+        trainee = new_trainee(network, parameters, objective, knobs, optimizer)
+        trainee.weighting = build_weighting(trainee, self.blueprint, experiments)
+        trainee.weighting.open_epoch(trainee, 1)
+        return trainee
 
 
 def open_workshop(blueprint: Blueprint, device: torch.device) -> Workshop:
@@ -132,4 +137,5 @@ def narrow(trainee: Trainee, narrower: Trainee, rows: Sequence[int]) -> Trainee:
             new[name].copy_(old[name][list(rows)])
         narrower.network.noise.step.copy_(trainee.network.noise.step)
     narrower.optimizer.take_members(trainee.optimizer, rows)
+    take_members(narrower.weighting, trainee.weighting, rows)
     return narrower

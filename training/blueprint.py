@@ -13,6 +13,7 @@ from ..specs.errors import ConfigError, Problem, unknown_name
 from ..specs.experiment import Experiment
 from .metric_plan import OutputMetrics, plan_metrics
 from .monitor import Monitor, build_monitor
+from .weighting_checks import check_reach, weighting_problems
 
 Built = TypeVar("Built")
 
@@ -46,7 +47,7 @@ def draw_blueprint(experiment: Experiment) -> Blueprint:
         for name, field in {**schema.inputs, **schema.targets}.items()
     }
     problems = name_problems(experiment.losses, experiment.model.outputs, references)
-    problems += _untrained_outputs(experiment)
+    problems += _untrained_outputs(experiment) + weighting_problems(experiment)
     network = _collect(problems, lambda: _meta_network(experiment, inputs))
     if problems or network is None:
         raise ConfigError(problems)
@@ -56,6 +57,7 @@ def draw_blueprint(experiment: Experiment) -> Blueprint:
         references,
         regularizers=tuple(penalty.name for penalty in network.penalties),
     )
+    check_reach(experiment.weighting, network, objective)
     shapes = {name: network.shapes[name] for name in network.graph.outputs}
     metrics = plan_metrics(experiment.metrics, objective, shapes, schema)
     monitor = build_monitor(experiment, objective, metrics)

@@ -17,6 +17,7 @@ from .metric_plan import OutputMetrics
 from .reporter import Reporter
 from .seeding import epoch_order
 from .step import Trainee, train_step
+from .weighting import settled_means
 
 Narrower = Callable[[Trainee, Sequence[int], Sequence[int]], Trainee]
 """A stack, the rows of it that go on, and the positions of these members among all; the smaller stack."""
@@ -72,7 +73,11 @@ def fit(
 
 
 def train_epoch(trainee: Trainee, table: Table, *, plan: FitPlan, epoch: int, reporter: Reporter) -> Ledger:
-    """One pass over all rows; the last partial batch is kept. Returns the example-weighted means."""
+    """One pass over all rows; the last partial batch is kept. Returns the example-weighted means.
+
+    They are reported under the weights in force at the end, as every other split is.
+    """
+    trainee.weighting.open_epoch(trainee, epoch)
     dtype = trainee.parameters.values.dtype
     means = LedgerMeans()
     rows = order_rows(plan, epoch, len(table), seeds=plan.seeds).to(trainee.frozen.device)
@@ -82,7 +87,8 @@ def train_epoch(trainee: Trainee, table: Table, *, plan: FitPlan, epoch: int, re
         reporter.step_done(epoch, step, means.read_terms)
         if trainee.stuck:
             break
-    return means.ledger()
+    trainee.weighting.close_epoch(trainee, means.ledger())
+    return settled_means(trainee, means.ledger())
 
 
 def order_rows(plan: FitPlan, epoch: int, rows: int, *, seeds: Sequence[int]) -> Tensor:

@@ -13,6 +13,7 @@ from .checkpoint import member_state, save_checkpoint
 from .evaluate import Evaluation, Scores
 from .monitor import Watch
 from .step import Trainee
+from .weighting import KeptWeights, keep_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,7 @@ class Member:
     watch: Watch
     index: int | None = None
     best: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    best_weights: KeptWeights = field(default_factory=dict[str, dict[str, float]])
     best_row: dict[str, float] = field(default_factory=dict[str, float])
     last_row: dict[str, float] = field(default_factory=dict[str, float])
     last_epoch: int = 0
@@ -71,21 +73,24 @@ class Member:
         trainee.optimizer.factors[self.index or 0] = self.watch.learning_rate_factor(row)
         if improved or not self.watch.monitor.restore_best:
             self.best = member_state(trainee.network, self.index)
+            self.best_weights = keep_weights(trainee, self.index)
             self.best_row = row
-            facts = {"epoch": result.epoch, "monitor": self.watch.monitor.best.name}
+            facts = {"epoch": result.epoch, "monitor": self.watch.monitor.best.name, **self.best_weights}
             save_checkpoint(self.folder.checkpoint_path("best"), _named("model", self.best), facts)
         self._save_last(trainee, result.epoch)
         self.stopped = self.watch.exhausted
         return improved
 
     def _save_last(self, trainee: Trainee, epoch: int) -> None:
-        slots = trainee.optimizer.slots
-        optimizer = {name: slot if self.index is None else slot[self.index] for name, slot in slots.items()}
-        tensors = {
-            **_named("model", member_state(trainee.network, self.index)),
-            **_named("optimizer", optimizer),
+        states = {"optimizer": trainee.optimizer.slots, "weighting": trainee.weighting.state()}
+        tensors = _named("model", member_state(trainee.network, self.index))
+        for prefix, state in states.items():
+            tensors |= _named(prefix, {name: _pick(each, self.index) for name, each in state.items()})
+        facts = {
+            "epoch": epoch,
+            "steps": trainee.optimizer.steps,
+            **keep_weights(trainee, self.index),
         }
-        facts = {"epoch": epoch, "steps": trainee.optimizer.steps}
         save_checkpoint(self.folder.checkpoint_path("last"), tensors, facts)
 
 

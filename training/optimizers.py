@@ -55,6 +55,10 @@ class Optimizer:
         for row, rate, flag in _calls(rates, frozen):
             self._update(row, rate, flag)
 
+    def companion(self, rule: UpdateRule, parameters: FlatParameters) -> Optimizer:
+        """An optimizer of other parameters at this one's learning rates and schedule, without clipping."""
+        return Optimizer(rule, parameters, learning_rates=self._learning_rates, schedule=self._schedule)
+
     def state(self) -> dict[str, Tensor]:
         """All tensors that a resumed run needs, by name."""
         numbers = torch.tensor(self.factors, dtype=torch.float64)

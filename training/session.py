@@ -26,6 +26,7 @@ from .monitor import Watch
 from .reconstructions import keep_reconstructions
 from .reporter import Reporter, RunFacts, SilentReporter
 from .step import Trainee
+from .weighting import restore_weights
 
 
 class Session:
@@ -149,6 +150,7 @@ class Session:
             sentence = self._describe_divergence(member, trainee, position)
             return self._close(member, position, "diverged", [sentence])
         load_member_state(trainee.network, None, member.best)
+        restore_weights(trainee, member.best_weights)
         result = self._result(member, position, "finished")
         started = time.perf_counter()
         judged = judged_split(self.workshop.splits)[1]

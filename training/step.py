@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from ..losses import Knobs, Ledger, Objective, regularization_terms
 from ..models import Network, Output
 from .optimizers import Optimizer
 from .parameters import FlatParameters
+from .weighting import FixedWeighting, Weighting
 
 
 @dataclass(eq=False)
@@ -19,7 +20,8 @@ class Trainee:
     """What a step works on: one network, or a stack of K, with everything that moves while it trains.
 
     `frozen` is a float [] or (K): 1 for a member whose total or gradient was not finite once; it is not
-    updated any more. `frozen_at` is the step at which that happened, int64, -1 before.
+    updated any more. `frozen_at` is the step at which that happened, int64, -1 before. The weights in
+    `knobs` are those in force, which the weighting replaces.
     """
 
     network: Network
@@ -29,6 +31,7 @@ class Trainee:
     optimizer: Optimizer
     frozen: Tensor
     frozen_at: Tensor
+    weighting: Weighting = field(default_factory=FixedWeighting)
 
     @property
     def stuck(self) -> bool:
@@ -67,11 +70,12 @@ def score_batch(
 
 def train_step(trainee: Trainee, batch: Table) -> Ledger:
     """Score one batch and update every member once; nothing here waits for the device."""
+    trainee.weighting.open_step(trainee)
     _, ledger = score_batch(trainee.network, trainee.objective, trainee.knobs, batch)
-    # Members share no weight, so the sum's gradient is each member's own.
-    trainee.parameters.backward(ledger.total.sum())
+    trainee.weighting.backward(trainee, ledger)
     _freeze_if_not_finite(trainee, ledger)
     trainee.optimizer.step(trainee.frozen)
+    trainee.weighting.close_step(trainee, ledger)
     trainee.network.noise.advance()
     return ledger
 
