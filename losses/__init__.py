@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from .build import OutputShape, ReferenceShape, build_knobs, build_objective, name_problems, weigh_classes
+from .build import build_knobs, build_objective, weigh_classes
 from .floors import floor
 from .ledger import Ledger, settle, total_up
 from .loss import Loss, build_loss
+from .matching import OutputShape, ReferenceShape, name_problems
 from .objective import Knobs, LossTerm, Objective
 from .regularization import regularization_terms
 

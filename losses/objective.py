@@ -148,7 +148,9 @@ class Objective:
 
 
 def _both(observed: Tensor | None, steps: Tensor | None) -> Tensor | None:
-    """Entries that are observed and belong to a step that counts."""
+    """Entries that are observed and belong to a step that counts; one with fewer axes lacks the last."""
     if observed is None or steps is None:
         return steps if observed is None else observed
-    return observed & steps.reshape(steps.shape + (1,) * (observed.dim() - steps.dim()))
+    rank = max(observed.dim(), steps.dim())
+    observed, steps = (mask.reshape(mask.shape + (1,) * (rank - mask.dim())) for mask in (observed, steps))
+    return observed & steps

@@ -1,4 +1,4 @@
-"""The objective and its ledger: sums that add up, masks that meet, members that agree with themselves alone."""
+"""The objective and its ledger: sums that add up, masks that meet, members that agree with K objectives."""
 
 from __future__ import annotations
 
