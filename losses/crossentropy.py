@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..specs.errors import ConfigError
+from .logits import logits_crossentropy
 
 EPSILON = 1e-7
 
@@ -37,6 +38,8 @@ def binary_crossentropy(
     target = smooth_binary(target, label_smoothing)
     weight = None if pos_weight is None else _label_weight(pos_weight, prediction, axis)
     if from_logits:
+        if weight is None:
+            return logits_crossentropy(prediction, target)
         target = target.expand_as(prediction)
         return F.binary_cross_entropy_with_logits(prediction, target, reduction="none", pos_weight=weight)
     clipped = prediction.clamp(EPSILON, 1.0 - EPSILON)
@@ -49,8 +52,8 @@ def binary_crossentropy(
 def binary_crossentropy_mean(
     target: Tensor, logits: Tensor, *, label_smoothing: float | Tensor = 0.0
 ) -> Tensor:
-    """The mean of `binary_crossentropy` from logits over everything, in one kernel. []"""
-    return F.binary_cross_entropy_with_logits(logits, smooth_binary(target, label_smoothing))
+    """The mean of `binary_crossentropy` from logits over everything. []"""
+    return logits_crossentropy(logits, smooth_binary(target, label_smoothing)).mean()
 
 
 def categorical_crossentropy(

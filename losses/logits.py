@@ -1,0 +1,51 @@
+"""Binary cross-entropy from logits as one differentiable function, several times faster than PyTorch's own.
+
+PyTorch takes log1p entry by entry on a CPU, which costs more there than all the matrix products of a small
+autoencoder together; exp and log are vectorized.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def logits_crossentropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Per entry: max(x, 0) - x y + log(1 + exp(-|x|)); targets y broadcast to the logits x."""
+    return _LogitsCrossentropy.apply(logits, target)  # pyright: ignore[reportUnknownMemberType, reportReturnType]
+
+
+class _LogitsCrossentropy(torch.autograd.Function):
+    """Its gradient is (sigmoid(x) - y) for the logits and -x for the targets."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(logits: Tensor, target: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        small = logits.abs().neg_().exp_()
+        # The difference first: it is exactly 0 for a sure and right prediction, and keeps the small part.
+        return logits.clamp(min=0.0).addcmul_(logits, target, value=-1.0).add_(_log1p(small))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None]:
+        logits, target = ctx.saved_tensors
+        (gradient,) = gradients
+        for_target = (-logits * gradient).sum_to_size(target.shape) if ctx.needs_input_grad[1] else None
+        return (torch.sigmoid(logits) - target) * gradient, for_target
+
+
+def _log1p(values: Tensor) -> Tensor:
+    """log(1 + u) to the last bits for u in [0, 1]: Kahan's correction of the rounded sum.
+
+    w = 1 + u rounded; log(w) u / (w - 1), and u itself where w is 1 (Goldberg 1991, theorem 4).
+    """
+    rounded = values + 1.0
+    difference = rounded - 1.0
+    corrected = torch.log(rounded).mul_(values).div_(difference)
+    return torch.where(difference == 0.0, values, corrected)
