@@ -98,6 +98,7 @@ def _compare(arguments: list[str], options: Options) -> None:
         _refuse_training_options(options)
         _read(subject, options)
     elif options.resume is not None:
+        _refuse_planning_options(options, has_config=bool(subject.configs))
         _resume(_settings(subject, options)[1] if subject.configs else None, options.resume, options)
     elif subject.configs:
         _train(*_settings(subject, options), options)
@@ -197,3 +198,19 @@ def _refuse_training_options(options: Options) -> None:
         raise ConfigError(
             f"{' and '.join(useless)} cannot be given for what is finished: it is read, not trained."
         )
+
+
+def _refuse_planning_options(options: Options, *, has_config: bool) -> None:
+    """What goes on keeps its plan; options for settings count only where a config is checked again."""
+    from ..specs.errors import ConfigError
+
+    given = {
+        "--dry-run": options.dry_run,
+        "--device": options.device != "auto",
+        "--vary": bool(options.vary) and not has_config,
+        "--seeds": options.seeds is not None and not has_config,
+        "--no-equal": not options.equal and not has_config,
+    }
+    useless = [name for name, is_given in given.items() if is_given]
+    if useless:
+        raise ConfigError(f"{' and '.join(useless)} cannot be given with --resume: the plan is made.")

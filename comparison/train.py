@@ -113,6 +113,10 @@ def _train(
     try:
         execute_plan(plan, replace(execution, runs=folder.members_path), after_stack=after_stack)
         return write_results(folder, settings, metric=wish.metric, sort=wish.sort)
+    except KeyboardInterrupt:
+        if execution.reporter is not None:
+            execution.reporter.message(f"stopped; mlx compare --resume {folder.path} goes on")
+        raise
     finally:
         folder.release()
 

@@ -215,6 +215,10 @@ def test_a_folder_of_configs(mlx: Mlx, two: Path) -> None:
         (["two.yaml", "--device", "gpu"], 2, "no device named 'gpu'"),
         (["two.yaml", "data.root=none"], 3, "none"),
         (["--resume", "latest"], 2, "there is no latest comparison: 'runs' holds none yet."),
+        (
+            ["--resume", "latest", "--dry-run", "--seeds", "3"],
+            *(2, "--dry-run and --seeds cannot be given with --resume: the plan is made."),
+        ),
         (["two.yaml", "two"], 2, "no config, run or comparison named 'two'; did you mean 'two.yaml'?"),
     ],
 )
