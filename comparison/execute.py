@@ -49,7 +49,8 @@ def describe_stack(stack: Stack) -> str:
         return f"{stack.members[0].name} alone"
     if stack.engine == "processes":
         where = "one process" if stack.workers == 1 else f"{stack.workers} processes"
-        return f"{count} members one by one in {where} ({stack.reason})"
+        how = "one by one" if all(len(part) == 1 for part in stack.parts) else f"in {len(stack.parts)} stacks"
+        return f"{count} members {how} in {where} ({stack.reason})"
     return f"{count} members together"
 
 
@@ -87,7 +88,7 @@ def _train_apart(stack: Stack, execution: Execution, reporter: Reporter) -> None
         reporter.message(f"{done} of {len(stack.members)}: {name} {status}")
 
     train_in_processes(
-        [member.experiment for member in stack.members],
+        [[member.experiment for member in part] for part in stack.parts],
         workers=stack.workers,
         runs=execution.runs,
         command=execution.command,

@@ -6,10 +6,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, cast
 
 from ..specs.experiment import Experiment
 from ..specs.optimizers import SGD, Adagrad, RMSprop
+from ..specs.weighting import stackable
 from ..specs.wording import number_text
 from .changes import Flat, flatten, plain, telling_paths, varied_paths
 from .members import Member
@@ -27,6 +29,7 @@ BUDGET_SHARE = 0.5
 """Of the available memory, what the members trained at one time may take."""
 
 CONVOLUTION_REASON = "convolutions run faster one by one on a CPU"
+SPREAD_REASON = "a stack per seed and core: members of one seed share their batches"
 
 _CONVOLUTIONS = frozenset({"conv1d", "conv2d"})
 _BYTES = {"float32": 4, "float64": 8}
@@ -37,9 +40,9 @@ _MOST_DIFFERENCES = 4
 class Stack:
     """Members that are trained by one call.
 
-    engine: `stack` trains them in one step; `single` is one alone; `processes` trains them one by one in
-    `workers` processes of one thread each. memory_bytes: the estimate of what is held at one time.
-    reason: why these are not one stack with others, or not a stack at all.
+    engine: `stack` trains them in one step; `single` is one alone; `processes` trains `parts`, each a
+    stack or one member, in `workers` processes of one thread each. memory_bytes: the estimate of what is
+    held at one time. reason: why these are not one stack with others, or not a stack at all.
     """
 
     engine: Engine
@@ -47,12 +50,14 @@ class Stack:
     workers: int
     memory_bytes: int
     reason: str | None
+    parts: tuple[tuple[Member, ...], ...] = ()
 
     def document(self) -> dict[str, object]:
         """The stack as plain JSON values."""
         return {
             "engine": self.engine,
             "members": [member.name for member in self.members],
+            **({"parts": [[member.name for member in part] for part in self.parts]} if self.parts else {}),
             "workers": self.workers,
             "memory_bytes": self.memory_bytes,
             "reason": self.reason,
@@ -101,9 +106,14 @@ def plan_stacks(members: Sequence[Member], *, device: str, cores: int, memory_by
         reason = (
             _difference(first_of_all.experiment, group[0].experiment) if first_of_all and is_other else None
         )
-        # On the CPU a grouped convolution is slower than its parts one after another.
-        if device == "cpu" and len(group) > 1 and has_convolution(group[0].experiment):
-            stacks.append(_one_by_one(group, cores=cores, budget=budget, reason=reason))
+        alone = _why_alone(group[0].experiment, device) if len(group) > 1 else None
+        if alone is not None and device == "cpu":
+            reasons = [alone, *([reason] if reason else [])]
+            stacks.append(_one_by_one(group, cores=cores, budget=budget, reason="; ".join(reasons)))
+        elif alone is not None:
+            stacks += [_split([member], budget=budget, reason=alone)[0] for member in group]
+        elif device == "cpu" and 1 < cores <= len(group) // 2:
+            stacks.append(_spread(group, cores=cores, budget=budget, reason=reason))
         else:
             stacks += _split(group, budget=budget, reason=reason)
     return Plan(tuple(stacks), device, cores, memory_bytes, budget)
@@ -170,11 +180,40 @@ def _shown(path: str, flats: Sequence[Mapping[str, object]]) -> str:
     return f"{path} ({other}, not {first})"
 
 
-def _one_by_one(group: Sequence[Member], *, cores: int, budget: int, reason: str | None) -> Stack:
+def _why_alone(experiment: Experiment, device: str) -> str | None:
+    """Why members like this one are not stacked at all, if they are not."""
+    if not stackable(experiment.weighting):
+        return f"weighting {experiment.weighting.type} takes every member by itself"
+    # On the CPU a grouped convolution is slower than its parts one after another.
+    if device == "cpu" and has_convolution(experiment):
+        return CONVOLUTION_REASON
+    return None
+
+
+def _one_by_one(group: Sequence[Member], *, cores: int, budget: int, reason: str) -> Stack:
     each = max(member_bytes(member) for member in group)
     workers = max(1, min(cores, len(group), budget // max(each, 1)))
-    reasons = [CONVOLUTION_REASON, *([reason] if reason else [])]
-    return Stack("processes", tuple(group), workers, workers * each, "; ".join(reasons))
+    parts = tuple((member,) for member in group)
+    return Stack("processes", tuple(group), workers, workers * each, reason, parts)
+
+
+def _spread(group: Sequence[Member], *, cores: int, budget: int, reason: str | None) -> Stack:
+    """Stacks for worker processes: a seed's members together, cut so that every core has one."""
+    each = max(member_bytes(member) for member in group)
+    most = max(1, budget // (cores * max(each, 1)))
+    by_seed: dict[int, list[Member]] = {}
+    for member in group:
+        by_seed.setdefault(member.experiment.seed, []).append(member)
+    per_seed = math.ceil(cores / len(by_seed))
+    parts: list[tuple[Member, ...]] = []
+    for members in by_seed.values():
+        count = min(len(members), max(per_seed, math.ceil(len(members) / most)))
+        edges = [len(members) * edge // count for edge in range(count + 1)]
+        parts += [tuple(members[start:end]) for start, end in pairwise(edges)]
+    workers = min(cores, len(parts))
+    held = workers * max(len(part) for part in parts) * each
+    reasons = [SPREAD_REASON, *([reason] if reason else [])]
+    return Stack("processes", tuple(group), workers, held, "; ".join(reasons), tuple(parts))
 
 
 def _split(group: Sequence[Member], *, budget: int, reason: str | None) -> list[Stack]:

@@ -1,4 +1,4 @@
-"""Worker processes of one thread each, for networks that train faster one by one."""
+"""Worker processes of one thread each, which train single experiments or stacks."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ class _Worker:
 
 
 def train_in_processes(
-    experiments: Sequence[Experiment],
+    parts: Sequence[Sequence[Experiment]],
     *,
     workers: int,
     runs: Path,
     command: Sequence[str],
     report: Callable[[str, str], None],
 ) -> None:
-    """Train every experiment on the CPU; worker i takes every `workers`-th, from the i-th on.
+    """Train every part, a stack or one experiment, on the CPU; worker i takes every `workers`-th part.
 
     report: told the name and status of each as it ends. Raises what a worker raised, and MachineError for
     a worker that was lost; the others are stopped then.
     """
-    dealt = [tuple(experiments[first::workers]) for first in range(min(workers, len(experiments)))]
+    dealt = [tuple(parts[first::workers]) for first in range(min(workers, len(parts)))]
     started: list[_Worker] = []
     try:
-        started.extend(_start(part, runs, tuple(command)) for part in dealt)
+        started.extend(_start(own, runs, tuple(command)) for own in dealt)
         _attend(started, report)
     finally:
         for worker in started:
@@ -61,38 +61,47 @@ def train_in_processes(
 
 
 def train_dealt(
-    experiments: Sequence[Experiment], runs: Path, command: Sequence[str], sender: Connection
+    parts: Sequence[Sequence[Experiment]], runs: Path, command: Sequence[str], sender: Connection
 ) -> None:
-    """The work of one process: train each experiment in turn and send its outcome."""
+    """The work of one process: train each part in turn and send its members' outcomes."""
     # An interrupt from the keyboard reaches all processes; the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
 
-    from ..training.run import run_experiment
-
     torch.set_num_threads(1)
-    for experiment in experiments:
+    for part in parts:
         try:
-            result = run_experiment(experiment, runs=runs, device="cpu", command=command)
-            outcome = Outcome(experiment.name, result.status)
-        except DivergedError:
-            outcome = Outcome(experiment.name, "diverged")
+            for outcome in _train_part(part, runs, command):
+                sender.send(outcome)
         except MlxError as error:
-            sender.send(Outcome(experiment.name, "failed", type(error), error.problems))
+            sender.send(Outcome(part[0].name, "failed", type(error), error.problems))
             return
-        sender.send(outcome)
 
 
-def _start(experiments: Sequence[Experiment], runs: Path, command: Sequence[str]) -> _Worker:
+def _train_part(part: Sequence[Experiment], runs: Path, command: Sequence[str]) -> list[Outcome]:
+    from ..training.run import run_experiment
+    from ..training.stack import train_stack
+
+    if len(part) > 1:
+        results = train_stack(part, runs=runs, device="cpu", command=command)
+        return [Outcome(result.name, result.status) for result in results]
+    try:
+        result = run_experiment(part[0], runs=runs, device="cpu", command=command)
+    except DivergedError:
+        return [Outcome(part[0].name, "diverged")]
+    return [Outcome(result.name, result.status)]
+
+
+def _start(parts: Sequence[Sequence[Experiment]], runs: Path, command: Sequence[str]) -> _Worker:
     # Spawned, not forked: a fork of a process with torch's threads may hang.
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(
-        target=train_dealt, args=(tuple(experiments), runs, tuple(command), sender), daemon=True
+        target=train_dealt, args=(tuple(parts), runs, tuple(command), sender), daemon=True
     )
     process.start()
     sender.close()  # else the pipe would stay open after the worker's end
-    return _Worker(process, receiver, tuple(experiment.name for experiment in experiments))
+    return _Worker(process, receiver, tuple(experiment.name for part in parts for experiment in part))
 
 
 def _attend(workers: Sequence[_Worker], report: Callable[[str, str], None]) -> None:

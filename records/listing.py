@@ -72,7 +72,8 @@ def _folders(root: Path) -> list[Path]:
 
 def _may_be_run(path: Path) -> bool:
     try:
-        if path.name.startswith(".") or not path.is_dir():
+        # A comparison holds its members' runs in a folder of their own, and is no run itself.
+        if path.name.startswith(".") or not path.is_dir() or (path / "members").is_dir():
             return False
         return bool(RUN_NAME.fullmatch(path.name)) or any((path / name).is_file() for name in RUN_FILES)
     except PermissionError:

@@ -33,6 +33,15 @@ optimizer: {type: adam}
 _TERMINAL_VARIABLES = ("NO_COLOR", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TTY_COMPATIBLE", "COLUMNS")
 
 
+@pytest.fixture(autouse=True)
+def subnormal_numbers() -> None:
+    """Hypothesis draws them, and refuses to where training has switched them off for the process."""
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def mlx() -> Callable[..., tuple[int, str, str]]:
     """`mlx(*arguments, folder=...)`: the exit code, stdout and stderr of the command, run in that folder."""

@@ -75,7 +75,7 @@ def test_the_document(trained: tuple[Path, dict[str, object], str]) -> None:
     score = settings[1]["metrics"][KEY]
     assert set(score) == {"mean", "std", "n", "difference"}
     assert score["difference"]["low"] < score["difference"]["mean"] < score["difference"]["high"]
-    assert "stack 1 of 1: 6 members together" in progress
+    assert "stack 1 of 1: 6 members in 2 stacks in 2 processes" in progress
 
 
 @pytest.mark.parametrize("output_format", ["table", "csv", "markdown", "json", "latex"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -34,15 +33,6 @@ compare:
     paper: {}
     no_digit: {losses.digit.weight: 0.0}
 """
-
-
-@pytest.fixture(autouse=True)
-def subnormal_numbers() -> None:
-    """Hypothesis draws them, and refuses to where training has switched them off for the process."""
-    if "torch" in sys.modules:
-        import torch
-
-        torch.set_flush_denormal(False)
 
 
 @pytest.fixture

@@ -71,12 +71,49 @@ def test_what_changes_the_program_is_not(load: Load, override: str, shown: str) 
 def test_memory_splits_evenly(load: Load) -> None:
     members = _members(load, {"a": []}, seeds=10)
     each = member_bytes(members[0])
-    plan = plan_stacks(members, device="cpu", cores=4, memory_bytes=2 * 4 * each + 2)
+    plan = plan_stacks(members, device="cuda", cores=4, memory_bytes=2 * 4 * each + 2)
     assert plan.budget_bytes == 4 * each + 1
     assert [len(stack.members) for stack in plan.stacks] == [3, 3, 4]
     assert [each.name for each in plan.members] == [each.name for each in members]
     assert all(stack.memory_bytes <= plan.budget_bytes for stack in plan.stacks)
     assert all("at most 4 members fit" in str(stack.reason) for stack in plan.stacks)
+
+
+@pytest.mark.parametrize(
+    ("settings", "seeds", "sizes"),
+    [(16, 1, [8, 8]), (4, 3, [4, 4, 4]), (3, 2, [3, 3]), (5, 1, [2, 3]), (1, 4, [1, 1, 1, 1])],
+)
+def test_a_seed_s_members_stay_together_and_every_core_has_a_stack(
+    load: Load, settings: int, seeds: int, sizes: list[int]
+) -> None:
+    given = {f"s{index}": [f"losses.digit.weight={index}"] for index in range(settings)}
+    plan = plan_stacks(_members(load, given, seeds=seeds), device="cpu", cores=2, memory_bytes=GIB)
+    (stack,) = plan.stacks
+    assert (stack.engine, stack.workers) == ("processes", 2)
+    assert [len(part) for part in stack.parts] == sizes
+    assert all(len({member.experiment.seed for member in part}) == 1 for part in stack.parts)
+    assert sorted(each.name for part in stack.parts for each in part) == sorted(
+        each.name for each in stack.members
+    )
+    assert stack.reason == "a stack per seed and core: members of one seed share their batches"
+    assert stack.memory_bytes == 2 * max(sizes) * member_bytes(stack.members[0])
+
+
+def test_parts_fit_into_memory_together(load: Load) -> None:
+    given = {f"s{index}": [f"losses.digit.weight={index}"] for index in range(12)}
+    members = _members(load, given, seeds=1)
+    each = member_bytes(members[0])
+    plan = plan_stacks(members, device="cpu", cores=2, memory_bytes=2 * 6 * each)
+    assert [len(part) for part in plan.stacks[0].parts] == [3, 3, 3, 3]
+    assert plan.stacks[0].memory_bytes == plan.budget_bytes
+
+
+def test_a_weighting_that_cannot_be_stacked_goes_one_by_one(load: Load) -> None:
+    given = {"a": ["weighting={type: pcgrad}"], "b": ["weighting={type: pcgrad}", "losses.digit.weight=0.5"]}
+    for device, engines in (("cpu", ["processes"]), ("cuda", ["single"] * 4)):
+        plan = plan_stacks(_members(load, given), device=device, cores=2, memory_bytes=GIB)
+        assert [stack.engine for stack in plan.stacks] == engines
+        assert "weighting pcgrad takes every member by itself" in str(plan.stacks[0].reason)
 
 
 def test_one_is_always_tried(load: Load) -> None:

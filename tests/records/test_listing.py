@@ -112,3 +112,8 @@ def test_not_finding_a_run(tmp_path: Path) -> None:
         find_run(tmp_path, "elsewhere/headline")
     with pytest.raises(ConfigError, match="no run named ''"):
         find_run(tmp_path, "")
+
+
+def test_a_comparison_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "20260101-120000_two_compare" / "members").mkdir(parents=True)
+    assert list_runs(tmp_path) == []
