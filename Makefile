@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test lint
+.PHONY: train test parity lint
 
 train: .venv/installed
 	$(BIN)/mlx train configs/multilabel_mnist.yaml
 
 test: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
+
+# The tests against Keras that take too long for every change: all of tests/parity, at full size too.
+parity: .venv/installed-dev
+	$(BIN)/pytest -m "parity or not parity" tests/parity
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

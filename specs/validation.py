@@ -51,6 +51,7 @@ def _problems(error: ValidationError, model_class: type[BaseModel], document: Do
         _Complaint(detail, follow(model_class, detail["loc"], document.data))
         for detail in details[:MAX_PROBLEMS]
     ]
+    complaints = [each for each in complaints if not _is_settled(each, complaints)]
     problems = [
         problem
         for union, group in groupby(complaints, key=lambda complaint: complaint.target.union)
@@ -59,6 +60,15 @@ def _problems(error: ValidationError, model_class: type[BaseModel], document: Do
     if len(details) > MAX_PROBLEMS:
         problems.append(Problem(f"and {len(details) - MAX_PROBLEMS} more problems"))
     return problems
+
+
+def _is_settled(complaint: _Complaint, others: Sequence[_Complaint]) -> bool:
+    """Whether another member of its union took the value, so far that a union inside it was reached."""
+    union = complaint.target.union
+    if union is None or not _is_other_kind([complaint], union):
+        return False
+    inner = [each.target.union for each in others if each.target.union is not None]
+    return any(len(path) > len(union) and path[: len(union)] == union for path in inner)
 
 
 def _group_problems(
