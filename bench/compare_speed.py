@@ -78,9 +78,10 @@ def main() -> None:
     prepare_process()
     for name in options.names:
         changes = [*CHANGES[name], f"training.epochs={EPOCHS[name]}"]
-        rounds: list[tuple[float, float, float]] = []
-        for _ in range(options.rounds):
-            rounds.append((time_reference(name, changes), *time_compare(name, changes, options.settings)))
+        rounds = [
+            (time_reference(name, changes), *time_compare(name, changes, options.settings))
+            for _ in range(options.rounds)
+        ]
         ratios = [options.settings * reference / trained for reference, trained, _ in rounds]
         medians = [statistics.median(values) for values in zip(*rounds, strict=True)]
         print(
