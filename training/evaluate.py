@@ -23,6 +23,14 @@ _EVALUATION_ROWS = 1000
 
 
 @dataclass(frozen=True, eq=False)
+class Collected:
+    """Outputs by name, (N, ...) or (K, N, ...), and which steps of padded sequences count."""
+
+    values: dict[str, Tensor]
+    masks: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """One split's scores. `ledger` holds means over the rows; `values` the outputs, (N, ...) or
     (K, N, ...), of those outputs that have metrics; `masks` which steps of a padded sequence count."""
@@ -101,7 +109,7 @@ def evaluate(
 
 
 def score_metrics(
-    plans: Sequence[OutputMetrics], evaluation: Evaluation, table: Table, *, members: int | None
+    plans: Sequence[OutputMetrics], evaluation: Collected | Evaluation, table: Table, *, members: int | None
 ) -> Scores:
     """Every planned metric of the collected values."""
     metrics: dict[str, Tensor] = {}
@@ -163,12 +171,14 @@ def trivial_outputs(
     return outputs
 
 
-def _observed(plan: OutputMetrics, evaluation: Evaluation, table: Table) -> Tensor | None:
+def _observed(plan: OutputMetrics, evaluation: Collected | Evaluation, table: Table) -> Tensor | None:
     """Entries that have a label and belong to a step that counts."""
     given, steps = table.masks.get(plan.target), evaluation.masks.get(plan.output)
     if given is None or steps is None:
         return steps if given is None else given
-    return given & steps.reshape(steps.shape + (1,) * (given.dim() - steps.dim()))
+    rank = max(given.dim(), steps.dim())
+    given, steps = (mask.reshape(mask.shape + (1,) * (rank - mask.dim())) for mask in (given, steps))
+    return given & steps
 
 
 def _rows_at_once(network: Network, objective: Objective, table: Table, batch_size: int) -> int:

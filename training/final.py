@@ -7,24 +7,28 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ..data import Splits, Table
-from ..losses import floor
+from ..losses import LossTerm, floor
+from ..models import Output
 from ..records.numbers import finite_or_none
 from .assemble import Workshop
-from .blueprint import Blueprint
 from .evaluate import (
-    Evaluation,
+    Collected,
     LedgerMeans,
+    Scores,
     evaluate,
     reference_rows,
     score_labels,
     score_metrics,
     trivial_outputs,
 )
-from .members import evaluation_row
+from .members import evaluation_row, ledger_numbers, score_numbers
 from .metrics import trivial_prediction
 from .step import Trainee
 
 LabelRow = dict[str, float | int | str]
+
+# Arguments of a loss that move its minimum.
+_WEIGHTED = ("pos_weight", "ignore_class")
 
 
 @dataclass(eq=False)
@@ -58,7 +62,42 @@ class RunResult:
         return {**head, "best_epoch": self.best_epoch, "epochs": self.epochs, **numbers, "notes": self.notes}
 
 
-def score_best(result: RunResult, workshop: Workshop, trainee: Trainee) -> list[LabelRow]:
+@dataclass(frozen=True, eq=False)
+class Yardstick:
+    """What all members are measured against alike, found once: the trivial outputs on the judged split,
+    their metrics, and the floors by term and label smoothing."""
+
+    split: str
+    table: Table
+    outputs: dict[str, Output]
+    scores: Scores
+    floors: dict[tuple[str, float], float | None] = field(
+        default_factory=dict[tuple[str, float], float | None]
+    )
+
+
+def make_yardstick(workshop: Workshop) -> Yardstick:
+    """The trivial prediction is what is most common, or the mean, in the training rows."""
+    blueprint, train = workshop.blueprint, workshop.splits.train
+    split, table = judged_split(workshop.splits)
+    constants: dict[str, Tensor] = {
+        plan.output: trivial_prediction(
+            reference_rows(train, plan.target, workshop.dtype),
+            train.masks.get(plan.target),
+            plan.kind,
+            num_classes=plan.classes,
+        )
+        for plan in blueprint.metrics
+    }
+    outputs = trivial_outputs(constants, blueprint.network.activations, len(table), workshop.dtype)
+    values = {name: output.value for name, output in outputs.items()}
+    scores = score_metrics(blueprint.metrics, Collected(values), table, members=None)
+    return Yardstick(split, table, outputs, scores)
+
+
+def score_best(
+    result: RunResult, workshop: Workshop, trainee: Trainee, yardstick: Yardstick
+) -> list[LabelRow]:
     """Add the scores of the weights that `trainee` has now to `result`; returns the rows of labels.csv."""
     blueprint, splits = workshop.blueprint, workshop.splits
     label_rows: list[LabelRow] = []
@@ -80,9 +119,8 @@ def score_best(result: RunResult, workshop: Workshop, trainee: Trainee) -> list[
             if plan.kind == "binary":
                 rows = score_labels(plan, evaluation, table)
                 label_rows += [{"split": split, **row} for row in rows]
-    split, table = judged_split(splits)
-    result.baseline = _baseline(split, table, blueprint, splits.train, trainee)
-    result.floors = _floors(table, trainee)
+    result.baseline = _baseline(yardstick, trainee)
+    result.floors = _floors(yardstick, trainee)
     result.optima = dict(splits.optima)
     return label_rows
 
@@ -94,44 +132,39 @@ def judged_split(splits: Splits) -> tuple[str, Table]:
     return ("train", splits.train) if splits.validation is None else ("validation", splits.validation)
 
 
-def _baseline(
-    split: str, table: Table, blueprint: Blueprint, train: Table, trainee: Trainee
-) -> dict[str, float]:
-    """The scores of always predicting what is most common, or the mean, in the training rows."""
-    dtype = trainee.parameters.values.dtype
-    constants: dict[str, Tensor] = {
-        plan.output: trivial_prediction(
-            reference_rows(train, plan.target, dtype),
-            train.masks.get(plan.target),
-            plan.kind,
-            num_classes=plan.classes,
-        )
-        for plan in blueprint.metrics
-    }
-    outputs = trivial_outputs(constants, trainee.network.activations, len(table), dtype)
+def _baseline(yardstick: Yardstick, trainee: Trainee) -> dict[str, float]:
+    """The terms of the trivial outputs under this member's knobs, and their metrics."""
+    table, dtype = yardstick.table, trainee.parameters.values.dtype
     references = table.select({term.target for term in trainee.objective.terms}).batch(0, len(table), dtype)
     means = LedgerMeans()
-    means.add(trainee.objective(outputs, references, trainee.knobs), len(table))
-    values = {name: output.value for name, output in outputs.items()}
-    evaluation = Evaluation(means.ledger(), values)
-    scores = score_metrics(blueprint.metrics, evaluation, table, members=None)
-    return evaluation_row(split, evaluation, scores, None)
+    means.add(trainee.objective(yardstick.outputs, references, trainee.knobs), len(table))
+    numbers = ledger_numbers(yardstick.split, means.ledger(), None)
+    return numbers | score_numbers(yardstick.split, yardstick.scores, None)
 
 
-def _floors(table: Table, trainee: Trainee) -> dict[str, float]:
+def _floors(yardstick: Yardstick, trainee: Trainee) -> dict[str, float]:
     """The lowest value each term can reach on these targets, where it is known."""
-    dtype = trainee.parameters.values.dtype
-    floors: dict[str, float] = {}
+    known: dict[str, float] = {}
     for term in trainee.objective.terms:
-        target = reference_rows(table, term.target, dtype)
-        value = floor(
-            term.loss.type,
-            target,
-            label_smoothing=term.loss.label_smoothing,
-            mask=table.masks.get(term.target),
-            sample_weight=None if term.sample_weight is None else table.weights[term.sample_weight],
-            num_classes=trainee.network.shapes[term.output][-1],
-        )
+        key = term.name, term.loss.label_smoothing
+        if key not in yardstick.floors:
+            yardstick.floors[key] = _floor(term, yardstick.table, trainee)
+        value = yardstick.floors[key]
         if value is not None:
-            floors[term.name] = float(value)
-    return floors
+            known[term.name] = value
+    return known
+
+
+def _floor(term: LossTerm, table: Table, trainee: Trainee) -> float | None:
+    value = floor(
+        term.loss.type,
+        reference_rows(table, term.target, trainee.parameters.values.dtype),
+        label_smoothing=term.loss.label_smoothing,
+        mask=table.masks.get(term.target),
+        sample_weight=None if term.sample_weight is None else table.weights[term.sample_weight],
+        num_classes=trainee.network.shapes[term.output][-1],
+    )
+    # Class weights move every minimum but zero.
+    own = term.loss.own
+    weighted = term.entry_weights is not None or any(own.get(name) is not None for name in _WEIGHTED)
+    return None if value is None or (weighted and float(value) != 0.0) else float(value)

@@ -19,7 +19,7 @@ from .blueprint import draw_blueprint
 from .checkpoint import load_member_state
 from .devices import choose_device, prepare_process
 from .divergence import describe_divergence
-from .final import RunResult, judged_split, score_best
+from .final import RunResult, Yardstick, make_yardstick, score_best
 from .fit import FitPlan, fit, order_rows
 from .members import Member
 from .monitor import Watch
@@ -44,6 +44,7 @@ class Session:
         self.reporter = reporter or SilentReporter()
         self.blueprint = draw_blueprint(experiments[0])
         self.workshop: Workshop = open_workshop(self.blueprint, self.device)
+        self.yardstick: Yardstick | None = None
         self._lap("data")
 
     def train(self, runs: Path, command: Sequence[str]) -> list[RunResult]:
@@ -153,9 +154,11 @@ class Session:
         restore_weights(trainee, member.best_weights)
         result = self._result(member, position, "finished")
         started = time.perf_counter()
-        judged = judged_split(self.workshop.splits)[1]
-        keep_reconstructions(member.folder, self.blueprint, trainee.network, judged, self.workshop.dtype)
-        member.folder.write_labels(score_best(result, self.workshop, trainee))
+        yardstick = self.yardstick = self.yardstick or make_yardstick(self.workshop)
+        keep_reconstructions(
+            member.folder, self.blueprint, trainee.network, yardstick.table, self.workshop.dtype
+        )
+        member.folder.write_labels(score_best(result, self.workshop, trainee, yardstick))
         self.seconds["evaluate"] = self.seconds.get("evaluate", 0.0) + time.perf_counter() - started
         result.seconds = {**self.seconds, "total": time.perf_counter() - self.started}
         member.folder.write_summary(result.document())
