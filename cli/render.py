@@ -53,7 +53,7 @@ def metrics_table(summary: Mapping[str, object]) -> Table:
         box=box.SIMPLE_HEAD,
     )
     table.add_column("metric")
-    for heading in (*splits, f"baseline ({judged})", f"floor ({judged})", "above floor"):
+    for heading in (*splits, f"baseline\n({judged})", f"floor\n({judged})", "above\nfloor"):
         table.add_column(heading, justify="right")
     for name in dict.fromkeys(key.partition("/")[2] for key in metrics):
         cells = [metrics.get(f"{split}/{name}") for split in splits]

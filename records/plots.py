@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .atomic import write_bytes
-from .image_plots import draw_images
-from .images import read_images
 from .palette import GRID, INK, OKABE_ITO, color_of
 from .run_folder import RunFolder
 from .tables import Row
@@ -75,6 +73,10 @@ def plot_run(run: RunFolder) -> list[Path]:
     """Draw `losses`, `metrics`, `labels` and example images as PNG and SVG into the run's plots, each where
     there is something to show; the paths written. Raises DataError for a damaged table, MachineError."""
     import matplotlib
+
+    # Here, because listing runs imports no numpy.
+    from .image_plots import draw_images
+    from .images import read_images
 
     curves = _metric_curves(run.read_metrics())
     with matplotlib.rc_context(_STYLE):

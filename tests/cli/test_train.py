@@ -124,11 +124,8 @@ def test_tables_come_without_json(mlx: Mlx, trained: Trained) -> None:
     code, out, err = mlx("train", "tiny.yaml", "training.epochs=1", "--quiet", folder=trained[0])
     assert (code, err) == (0, "")
     assert "tiny: epoch 1 of 1" in out
-    assert re.search(
-        r"^ *metric +train +validation +test +baseline \(test\) +floor \(test\) +above floor *$",
-        out,
-        re.MULTILINE,
-    )
+    assert re.search(r"^ *baseline +floor +above *$", out, re.MULTILINE)
+    assert re.search(r"^ *metric +train +validation +test +\(test\) +\(test\) +floor *$", out, re.MULTILINE)
     assert re.search(r"^ *labels/loss( +\d\.\d{4}){6} *$", out, re.MULTILINE)
     assert re.search(r"^ *even +91 +0\.4550( +\d\.\d{4}){5} *$", out, re.MULTILINE)
     assert re.search(r"^run: runs/\d{8}-\d{6}_tiny$", out, re.MULTILINE)
