@@ -2,52 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..specs.metrics import LOWER_IS_BETTER
-from .atomic import write_bytes
 from .comparison_folder import ComparisonFolder
-from .palette import GRID, INK, OKABE_ITO, color_of
+from .figures import STYLE, make_figure, save_figure
+from .palette import INK, OKABE_ITO, color_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.typing import RcKeyType
 
 _LINES = ("-", "--", "-.", ":")
 _MARKERS = "osD^vPX*"
 _MOST_MARKED_EPOCHS = 20
 _MOST_AXES = 3
 _MOST_NAMED_POINTS = 24
-_PIXELS_PER_INCH = 150
-_STYLE: dict[RcKeyType, object] = {
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "font.family": ["DejaVu Sans"],
-    "font.size": 10.0,
-    "axes.titlesize": 10.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "axes.formatter.useoffset": False,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 4.0,
-    # Names hold underscores and perhaps dollars: they are no formulas.
-    "text.usetex": False,
-    "text.parse_math": False,
-    # The same numbers give the same bytes.
-    "svg.hashsalt": "mlx",
-    "svg.fonttype": "path",
-}
 
 
 @dataclass(frozen=True)
@@ -85,12 +60,17 @@ def plot_comparison(
 
     order = list(dict.fromkeys([*(band.setting for each in panels.values() for band in each),
                                 *(point.setting for point in points)]))  # fmt: skip
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figures = {
             "curves": _draw_curves(folder.path.name, panels, order),
             "pareto": _draw_fronts(folder.path.name, axes, points, order),
         }
-        return [path for name, figure in figures.items() if figure for path in _save(folder, name, figure)]
+        return [
+            path
+            for name, figure in figures.items()
+            if figure
+            for path in save_figure(folder.plot_path, name, figure)
+        ]
 
 
 def _draw_curves(name: str, panels: Mapping[str, Sequence[Band]], order: Sequence[str]) -> Figure | None:
@@ -98,7 +78,7 @@ def _draw_curves(name: str, panels: Mapping[str, Sequence[Band]], order: Sequenc
         return None
     columns = min(len(panels), 3)
     lines = math.ceil(len(panels) / columns)
-    figure = _figure(width=2.6 + 3.8 * columns, height=0.8 + 3.0 * lines)
+    figure = make_figure(width=2.6 + 3.8 * columns, height=0.8 + 3.0 * lines)
     places = figure.subplots(lines, columns, squeeze=False).flatten().tolist()
     for place in places[len(panels) :]:
         place.remove()
@@ -146,7 +126,7 @@ def _draw_fronts(
     if len(keys) < 2 or not points:
         return None
     pairs = list(itertools.combinations(range(min(len(keys), _MOST_AXES)), 2))
-    figure = _figure(width=2.6 + 4.4 * len(pairs), height=4.8)
+    figure = make_figure(width=2.6 + 4.4 * len(pairs), height=4.8)
     places = figure.subplots(1, len(pairs), squeeze=False).flatten().tolist()
     for place, (across, up) in zip(places, pairs, strict=True):
         for point in points:
@@ -207,26 +187,3 @@ def _add_legend(figure: Figure, axes: Axes, order: Sequence[str]) -> None:
         fontsize=7 if len(shown) > _MOST_NAMED_POINTS else 9,
         ncols=math.ceil(len(shown) / 28),
     )
-
-
-def _figure(*, width: float, height: float) -> Figure:
-    """An empty figure (inches), without pyplot: no global state, no window system."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=_PIXELS_PER_INCH, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(folder: ComparisonFolder, name: str, figure: Figure) -> list[Path]:
-    paths = [folder.plot_path(f"{name}.png"), folder.plot_path(f"{name}.svg")]
-    with warnings.catch_warnings():
-        # A name in a script that the font lacks shows as boxes, which is plain to see.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        for path in paths:
-            buffer = io.BytesIO()
-            kind = path.suffix[1:]
-            figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
-            write_bytes(path, buffer.getvalue())
-    return paths

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .atomic import write_bytes
-from .palette import GRID, INK, OKABE_ITO, color_of
+from .figures import STYLE, make_figure, save_figure
+from .palette import INK, OKABE_ITO, color_of
 from .run_folder import RunFolder
 from .tables import Row
 
@@ -19,40 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-    from matplotlib.typing import RcKeyType
 
 _SPLITS = ("train", "validation")
 _MARKERS = "osD^vPX*"
 _MANY = 8
 _MOST_MARKED_EPOCHS = 20
 _LOG_RATIO = 50.0
-_PIXELS_PER_INCH = 150
-_STYLE: dict[RcKeyType, object] = {
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "font.family": ["DejaVu Sans"],
-    "font.size": 10.0,
-    "axes.titlesize": 11.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.axisbelow": True,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "grid.color": GRID,
-    "axes.formatter.useoffset": False,
-    "figure.constrained_layout.w_pad": 0.1,
-    "figure.constrained_layout.h_pad": 0.1,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 4.0,
-    # Names hold underscores and perhaps dollars: they are no formulas.
-    "text.usetex": False,
-    "text.parse_math": False,
-    # The same table gives the same bytes.
-    "svg.hashsalt": "mlx",
-    "svg.fonttype": "path",
-}
 
 
 @dataclass(frozen=True)
@@ -79,7 +49,7 @@ def plot_run(run: RunFolder) -> list[Path]:
     from .images import read_images
 
     curves = _metric_curves(run.read_metrics())
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figures = {
             "losses": _draw_losses(run.name, _loss_curves(run.read_ledger())),
             "metrics": _draw_metrics(run.name, curves),
@@ -87,7 +57,12 @@ def plot_run(run: RunFolder) -> list[Path]:
         }
         for output, images in read_images(run).items():
             figures[f"images_{output}"] = draw_images(f"{output}, test rows\n{run.name}", images)
-        return [path for name, figure in figures.items() if figure for path in _save(run, name, figure)]
+        return [
+            path
+            for name, figure in figures.items()
+            if figure
+            for path in save_figure(run.plot_path, name, figure)
+        ]
 
 
 def _loss_curves(rows: list[Row]) -> list[_Curve]:
@@ -117,7 +92,7 @@ def _shown(curves: Iterable[_Curve]) -> list[_Curve]:
 def _draw_losses(name: str, curves: list[_Curve]) -> Figure | None:
     if not curves:
         return None
-    figure = _figure(width=7.5, height=4.2)
+    figure = make_figure(width=7.5, height=4.2)
     axes = figure.subplots()
     _draw_curves(axes, curves, among=curves)
     axes.set_title(f"Loss terms, unweighted\n{name}")
@@ -136,7 +111,7 @@ def _draw_metrics(name: str, metrics: dict[str, list[_Curve]]) -> Figure | None:
         return None
     columns = min(len(metrics), 2 if len(metrics) <= 4 else 3)
     lines = math.ceil(len(metrics) / columns)
-    figure = _figure(width=2.0 + (5.5 if columns == 1 else 3.6 * columns), height=0.8 + 3.2 * lines)
+    figure = make_figure(width=2.0 + (5.5 if columns == 1 else 3.6 * columns), height=0.8 + 3.2 * lines)
     every = [curve for curves in metrics.values() for curve in curves]
     panels = figure.subplots(lines, columns, squeeze=False).flatten().tolist()
     for axes in panels[len(metrics) :]:
@@ -227,7 +202,7 @@ def _draw_labels(name: str, rows: list[Row]) -> Figure | None:
     rows = [row for row in rows if row["split"] == "test"]
     if not rows:
         return None
-    figure = _figure(width=7.5, height=min(1.6 + 0.42 * len(rows), 60.0))
+    figure = make_figure(width=7.5, height=min(1.6 + 0.42 * len(rows), 60.0))
     axes = figure.subplots()
     for place, (column, title) in enumerate((("f1", "F1"), ("auroc", "AUROC"))):
         values = [_number(row[column]) for row in rows]
@@ -250,29 +225,6 @@ def _draw_labels(name: str, rows: list[Row]) -> Figure | None:
     axes.grid(visible=True, axis="x")
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     return figure
-
-
-def _figure(*, width: float, height: float) -> Figure:
-    """An empty figure (inches), without pyplot: no global state, no window system."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=_PIXELS_PER_INCH, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(run: RunFolder, name: str, figure: Figure) -> Sequence[Path]:
-    paths = [run.plot_path(f"{name}.png"), run.plot_path(f"{name}.svg")]
-    with warnings.catch_warnings():
-        # A label in a script that the font lacks shows as boxes, which is plain to see.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        for path in paths:
-            buffer = io.BytesIO()
-            kind = path.suffix[1:]
-            figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
-            write_bytes(path, buffer.getvalue())
-    return paths
 
 
 def _number(cell: object) -> float:

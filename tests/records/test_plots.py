@@ -64,7 +64,7 @@ def _figures(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> dict[str, Figur
         figures[name] = figure
         return []
 
-    monkeypatch.setattr(plots, "_save", keep)
+    monkeypatch.setattr(plots, "save_figure", keep)
     plot_run(run)
     return figures
 

@@ -1,0 +1,68 @@
+"""What all figures share: their style, their making without a window system, their saving as PNG and SVG."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .atomic import write_bytes
+from .palette import GRID, INK
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
+
+_PIXELS_PER_INCH = 150
+STYLE: dict[RcKeyType, object] = {
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "font.family": ["DejaVu Sans"],
+    "font.size": 10.0,
+    "axes.titlesize": 11.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.axisbelow": True,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": GRID,
+    "axes.formatter.useoffset": False,
+    "figure.constrained_layout.w_pad": 0.1,
+    "figure.constrained_layout.h_pad": 0.1,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4.0,
+    # Names hold underscores and perhaps dollars: they are no formulas.
+    "text.usetex": False,
+    "text.parse_math": False,
+    # The same table gives the same bytes.
+    "svg.hashsalt": "mlx",
+    "svg.fonttype": "path",
+}
+
+
+def make_figure(*, width: float, height: float) -> Figure:
+    """An empty figure (inches), without pyplot: no global state, no window system."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=_PIXELS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(path_of: Callable[[str], Path], name: str, figure: Figure) -> list[Path]:
+    """Write `<name>.png` and `<name>.svg` to where `path_of` puts them; the paths. Raises MachineError."""
+    paths = [path_of(f"{name}.png"), path_of(f"{name}.svg")]
+    with warnings.catch_warnings():
+        # A name in a script that the font lacks shows as boxes, which is plain to see.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        for path in paths:
+            buffer = io.BytesIO()
+            kind = path.suffix[1:]
+            figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
+            write_bytes(path, buffer.getvalue())
+    return paths
