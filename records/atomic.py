@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import secrets
 from pathlib import Path
+from typing import cast
 
 from ..specs.errors import DataError, MachineError
 
@@ -67,3 +69,17 @@ def disk_error(action: str, path: Path, error: OSError) -> MachineError:
     """The one sentence for a failed `action` ("write", "read", "make") on `path`."""
     reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
     return MachineError(f"cannot {action} '{path}': {reason}.")
+
+
+def read_json(path: Path) -> dict[str, object] | None:
+    """A file's mapping; None where there is no file. Raises DataError if damaged, MachineError."""
+    text = read_text(path)
+    if text is None:
+        return None
+    try:
+        document: object = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"'{path}' is damaged: {error}.") from error
+    if not isinstance(document, dict):
+        raise DataError(f"'{path}' is damaged: it holds no mapping.")
+    return cast("dict[str, object]", document)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import cast
 
 from ..specs.errors import ConfigError, DataError
-from .atomic import disk_error, read_text, write_text
+from .atomic import disk_error, read_json, write_text
 from .numbers import to_json
 from .process import describe_process, is_alive
 from .run_folder import RunFolder
@@ -78,7 +76,7 @@ class ComparisonFolder:
 
     def claim(self) -> None:
         """Take the comparison over for this process. Raises ConfigError while another works on it."""
-        process = _read_json(self.path / _PROCESS) or {}
+        process = read_json(self.path / _PROCESS) or {}
         changed = self.path.stat().st_mtime
         if process and process.get("pid") != os.getpid() and is_alive(process, last_change=changed):
             raise ConfigError(
@@ -122,7 +120,7 @@ class ComparisonFolder:
 
     def read_plan(self) -> dict[str, object]:
         """What was planned. Raises DataError if damaged."""
-        plan = _read_json(self.path / _PLAN)
+        plan = read_json(self.path / _PLAN)
         if plan is None:
             raise DataError(f"'{self.path}' has lost its {_PLAN}.")
         return plan
@@ -192,16 +190,3 @@ def _unlink(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise disk_error("remove", path, error) from error
-
-
-def _read_json(path: Path) -> dict[str, object] | None:
-    text = read_text(path)
-    if text is None:
-        return None
-    try:
-        document: object = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"'{path}' is damaged: {error}.") from error
-    if not isinstance(document, dict):
-        raise DataError(f"'{path}' is damaged: it holds no mapping.")
-    return cast("dict[str, object]", document)

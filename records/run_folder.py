@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import secrets
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from ..specs.errors import ConfigError, DataError
-from .atomic import disk_error, read_text, write_text
+from .atomic import disk_error, read_json, read_text, write_text
 from .numbers import to_json
 from .process import describe_process, is_alive
 from .tables import Cell, Row, append_rows, read_table, table_columns, write_table
@@ -180,7 +179,7 @@ class RunFolder:
 
     def read_summary(self) -> dict[str, object] | None:
         """The summary; None while there is none. Raises DataError if damaged."""
-        return _read_json(self.path / "summary.json")
+        return read_json(self.path / "summary.json")
 
     def read_environment(self) -> dict[str, object]:
         """What the run ran on. Raises DataError if damaged."""
@@ -208,7 +207,7 @@ class RunFolder:
         return bool(self._process()) and is_alive(self._process(), last_change=_last_change(self.path))
 
     def _process(self) -> dict[str, object]:
-        return _read_json(self.path / "process.json") or {}
+        return read_json(self.path / "process.json") or {}
 
 
 def _fill(
@@ -247,23 +246,10 @@ def _remove(path: Path) -> None:
 
 
 def _require(path: Path) -> dict[str, object]:
-    document = _read_json(path)
+    document = read_json(path)
     if document is None:
         raise DataError(f"'{path.parent}' has lost its {path.name}.")
     return document
-
-
-def _read_json(path: Path) -> dict[str, object] | None:
-    text = read_text(path)
-    if text is None:
-        return None
-    try:
-        document: object = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"'{path}' is damaged: {error}.") from error
-    if not isinstance(document, dict):
-        raise DataError(f"'{path}' is damaged: it holds no mapping.")
-    return cast("dict[str, object]", document)
 
 
 def _last_change(folder: Path) -> float:
