@@ -71,23 +71,14 @@ def compare(
     [dim]Exit codes: 0 done, 2 config or usage, 3 data, 4 all diverged, 6 machine, 130 interrupted.[/dim]
     """
     from .failures import reported_failures
+    from .formats import choose_format
 
     with reported_failures(json=json or output_format == "json"):
         options = Options(
             *(tuple(vary or ()), seeds, baseline, metric, sort, not no_equal),
-            *(_choose_format(output_format, json=json), runs, device, quiet, dry_run, resume),
+            *(choose_format(output_format, FORMATS, json=json), runs, device, quiet, dry_run, resume),
         )
         _compare(arguments or [], options)
-
-
-def _choose_format(output_format: str | None, *, json: bool) -> str:
-    from ..specs.errors import ConfigError, unknown_name
-
-    if output_format is not None and output_format not in FORMATS:
-        raise ConfigError(f"--format: {unknown_name('format', output_format, FORMATS)}")
-    if json and output_format not in (None, "json"):
-        raise ConfigError(f"--json and --format {output_format} cannot both be given; choose one.")
-    return "json" if json else output_format or "table"
 
 
 def _compare(arguments: list[str], options: Options) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ..records.listing import RunRecord
 from ..records.run_folder import RunFolder
+from ..records.text_tables import TextTable
 
 if TYPE_CHECKING:
     # At run time this would import torch, which listing runs does not need.
@@ -25,6 +26,18 @@ def result_console() -> Console:
     """The console for results: stdout, plain where it is not a terminal, never cutting cells short."""
     console = Console()
     return console if console.is_terminal else Console(width=max(console.width, 160), highlight=False)
+
+
+def print_table(console: Console, table: TextTable) -> None:
+    """A table of text, its names to the left and its numbers to the right."""
+    rich_table = Table(title=escape(table.title), box=box.SIMPLE_HEAD)
+    for index, heading in enumerate(table.headings):
+        rich_table.add_column(
+            escape(heading), justify="left" if index < table.num_names else "right", overflow="fold"
+        )
+    for row in table.rows:
+        rich_table.add_row(*map(escape, row))
+    console.print(rich_table)
 
 
 def render_run(folder: RunFolder) -> None:

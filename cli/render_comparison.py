@@ -11,12 +11,12 @@ from rich.table import Table
 
 from ..comparison.judge import Judgement
 from ..comparison.plan import MEMORY_FORMULA, Plan, Stack
-from ..comparison.report import TextTable, judgement_document, judgement_tables
+from ..comparison.report import judgement_document, judgement_tables
 from ..comparison.settings import Settings
 from ..comparison.text_formats import csv_text, latex_text, markdown_text
 from ..records.comparison_folder import ComparisonFolder
 from ..records.numbers import to_json
-from .render import result_console
+from .render import print_table, result_console
 
 _MIB = 2**20
 _MEMBERS_SHOWN = 12
@@ -76,7 +76,7 @@ def _text(judgement: Judgement, folder: ComparisonFolder | None, output_format: 
 def _print_tables(judgement: Judgement, folder: ComparisonFolder | None) -> None:
     console = result_console()
     for table in judgement_tables(judgement):
-        console.print(_rich_table(table))
+        print_table(console, table)
     if judgement.axes:
         axes, front = ", ".join(judgement.axes), ", ".join(judgement.front)
         console.print(escape(f"Pareto front over {axes}: {front}"), highlight=False, soft_wrap=True)
@@ -84,17 +84,6 @@ def _print_tables(judgement: Judgement, folder: ComparisonFolder | None) -> None
         console.print(f"note: {escape(note)}", highlight=False, soft_wrap=True)
     if folder is not None:
         console.print(f"comparison: {escape(str(folder.path))}", highlight=False, soft_wrap=True)
-
-
-def _rich_table(table: TextTable) -> Table:
-    rich_table = Table(title=escape(table.title), box=box.SIMPLE_HEAD)
-    for index, heading in enumerate(table.headings):
-        rich_table.add_column(
-            escape(heading), justify="left" if index < table.num_names else "right", overflow="fold"
-        )
-    for row in table.rows:
-        rich_table.add_row(*map(escape, row))
-    return rich_table
 
 
 def _plan_document(settings: Settings, plan: Plan) -> dict[str, object]:

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..records.tables import Cell, Row
+from ..records.text_tables import TextTable, number_text
 from .changes import telling_paths
 from .judge import JudgedSetting, Judgement, Score
 from .keys import SPLITS, is_total
 from .results import MemberResult
 
 _MOST_COLUMNS = 6
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A table of formatted cells; `num_names` columns from the left name things, the others are numbers."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    num_names: int
 
 
 def judgement_document(
@@ -70,15 +59,6 @@ def judgement_tables(judgement: Judgement) -> list[TextTable]:
     others = _measured(judgement, judgement.metric)
     tables = [_judged_table(judgement, judgement.metric)]
     return [*tables, _measured_table(judgement, others)] if others else tables
-
-
-def number_text(value: float | None) -> str:
-    """A number for a reader: four decimals, more digits for small ones; empty where there is none."""
-    if value is None or not math.isfinite(value):
-        return ""
-    if value == 0.0 or 1e-3 <= abs(value) < 1e4:
-        return f"{value:.4f}"
-    return f"{value:.3e}"
 
 
 def estimate_text(score: Score | None) -> str:
