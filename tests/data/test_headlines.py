@@ -13,13 +13,14 @@ from mlx_runner.data.headlines import (
     build_headlines,
     draw_headlines,
     headline_logits,
+    headline_noise,
     headline_optima,
 )
 from mlx_runner.data.table import Splits
 from mlx_runner.specs.errors import ConfigError, MachineError
 from mlx_runner.specs.sources import Headlines
 from pydantic import ValidationError
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score
 
 # SHA-256 of the columns of all 20,000 rows of the default config.
 DEFAULT_CONTENT = {
@@ -99,7 +100,10 @@ def test_splits_of_none() -> None:
     assert splits.test is None
     assert len(splits.train) == 50
     assert splits.optima.keys() == {
-        f"{name}/auroc/{seen}" for name in ("shared", "liked") for seen in (WITH, WITHOUT)
+        f"{name}/{metric}/{seen}"
+        for name in ("shared", "liked")
+        for metric in ("auroc", "binary_crossentropy")
+        for seen in (WITH, WITHOUT)
     }
 
 
@@ -160,7 +164,10 @@ def test_the_optima_are_those_of_the_true_probabilities(rows: HeadlineRows, spli
     assert optima["liked"][WITH] == pytest.approx(roc_auc_score(rows.liked[-2_000:], sigmoid(liked)))
     assert optima["liked"][WITHOUT] == optima["liked"][WITH]
     assert splits.optima == {
-        f"{target}/auroc/{seen}": value for target, seens in optima.items() for seen, value in seens.items()
+        f"{target}/{metric}/{seen}": value
+        for metric, by_target in (("auroc", optima), ("binary_crossentropy", headline_noise(Headlines())))
+        for target, seens in by_target.items()
+        for seen, value in seens.items()
     }
     # Which the shipped headline config is held to.
     assert optima["shared"] == pytest.approx({WITH: 0.9562, WITHOUT: 0.8658}, abs=5e-5)
@@ -174,6 +181,20 @@ def test_without_context_the_optimum_is_that_of_the_mean_over_contexts(rows: Hea
     assert headline_optima(Headlines())["shared"][WITHOUT] == pytest.approx(
         roc_auc_score(labels, chances), abs=1e-6
     )
+
+
+def test_the_noise_is_the_loss_of_the_true_probabilities(rows: HeadlineRows) -> None:
+    noise = headline_noise(Headlines())
+    tokens, context = rows.tokens[-2_000:], rows.context[-2_000:]
+    labels = {"shared": rows.shared[-2_000:, 0], "liked": rows.liked[-2_000:, 0]}
+    for target, logits in zip(labels, headline_logits(tokens, context), strict=True):
+        assert noise[target][WITH] == pytest.approx(log_loss(labels[target], sigmoid(logits)))
+    assert noise["liked"][WITHOUT] == noise["liked"][WITH]
+    # The chance over contexts, by drawing them.
+    chances = np.zeros(2_000)
+    for x in np.random.RandomState(3).uniform(-1, 1, size=(2_000, 5)).astype(np.float32):
+        chances += sigmoid(headline_logits(tokens, np.broadcast_to(x, (2_000, 5)))[0]) / 2_000
+    assert noise["shared"][WITHOUT] == pytest.approx(log_loss(labels["shared"], chances), abs=2e-3)
 
 
 def test_no_other_score_reaches_the_optimum(rows: HeadlineRows) -> None:
@@ -200,7 +221,7 @@ def test_a_target_of_one_label_has_no_optimum() -> None:
     splits = build_headlines(Headlines(samples=10, test_split=0.1))
     assert splits.test is not None
     assert len(splits.test) == 1
-    assert splits.optima == {}
+    assert not [key for key in splits.optima if "/auroc/" in key]
     assert headline_optima(Headlines(samples=10, test_split=0.1)) == {}
 
 
