@@ -11,6 +11,7 @@ from typer.main import get_command
 
 from .check import check
 from .compare import compare
+from .explain import explain
 from .runs import runs
 from .train import train
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(train)
 app.command()(compare)
+app.command()(explain)
 app.command()(check)
 app.command()(runs)
 

@@ -5,14 +5,13 @@ Legend: B batch, T terms, J penalties, K members of a stack.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from .class_weights import EntryWeights
 from .ledger import Ledger, total_up
 from .loss import Loss
 
@@ -41,7 +40,10 @@ class ScoredBatch(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class LossTerm:
-    """One term: `loss` of `output` against `target`, from the output's logits where `on_logits`."""
+    """One term: `loss` of `output` against `target`, from the output's logits where `on_logits`.
+
+    `entry_weights` gives the weights of a batch's target, by entry or row, shaped as for the loss.
+    """
 
     name: str
     output: str
@@ -49,7 +51,7 @@ class LossTerm:
     loss: Loss
     on_logits: bool
     sample_weight: str | None = None
-    entry_weights: EntryWeights | None = None
+    entry_weights: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True, eq=False)

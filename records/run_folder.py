@@ -31,8 +31,8 @@ RUN_FILES = ("config.yaml", "environment.json", "plan.json")
 RUN_NAME = re.compile(r"\d{8}-\d{6}_.+")
 
 _END_STATUSES: tuple[str, ...] = get_args(EndStatus)
-_TEXT_COLUMNS = frozenset({"split", "term", "kind", "output", "label"})
-_EPOCH_TABLES = ("metrics.csv", "ledger.csv", "timings.csv")
+_TEXT_COLUMNS = frozenset({"split", "term", "kind", "layer", "output", "label"})
+_EPOCH_TABLES = ("metrics.csv", "ledger.csv", "gradients.csv", "timings.csv")
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,10 @@ class RunFolder:
         """One epoch's terms, a row per split and term: the keys are `LEDGER_COLUMNS`."""
         append_rows(self.path / "ledger.csv", rows, columns=LEDGER_COLUMNS)
 
+    def append_gradients(self, rows: Sequence[Mapping[str, Cell]], *, columns: Sequence[str]) -> None:
+        """The gradient reports of one epoch: a row per step, layer and term that reaches it."""
+        append_rows(self.path / "gradients.csv", rows, columns=columns)
+
     def append_timings(self, row: Mapping[str, Cell]) -> None:
         """One epoch's times: `epoch, seconds, examples_per_second, ...`; the first row fixes the columns."""
         append_rows(self.path / "timings.csv", [row])
@@ -172,6 +176,10 @@ class RunFolder:
     def read_labels(self) -> list[Row]:
         """The rows of labels.csv; none before the evaluation. Raises DataError if damaged."""
         return self._rows("labels.csv")
+
+    def read_gradients(self) -> list[Row]:
+        """The rows of gradients.csv so far; none without a report. Raises DataError if damaged."""
+        return self._rows("gradients.csv")
 
     def read_timings(self) -> list[Row]:
         """The rows of timings.csv so far. Raises DataError if damaged."""

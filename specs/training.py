@@ -21,6 +21,15 @@ class EarlyStopping(Spec):
     mode: Literal["auto", "min", "max"] = "auto"
 
 
+class GradientReport(Spec):
+    """Before every `every`-th step, take the terms' gradients apart and write them into gradients.csv.
+
+    Each report costs about one more step per loss term; without this section nothing is spent.
+    """
+
+    every: int = Field(gt=0)
+
+
 class Training(Spec):
     """The loop. Without a validation split, `train/loss` is monitored.
 
@@ -34,3 +43,4 @@ class Training(Spec):
     early_stopping: EarlyStopping | None = None
     restore_best: bool = True
     precision: Literal["float32", "float64"] = "float32"
+    gradient_report: GradientReport | None = None

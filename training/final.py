@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from ..data import Splits, Table
 from ..losses import LossTerm, floor
-from ..models import Output
+from ..models import Network, Output
 from ..records.numbers import finite_or_none
 from .assemble import Workshop
 from .evaluate import (
@@ -148,23 +149,28 @@ def _floors(yardstick: Yardstick, trainee: Trainee) -> dict[str, float]:
     for term in trainee.objective.terms:
         key = term.name, term.loss.label_smoothing
         if key not in yardstick.floors:
-            yardstick.floors[key] = _floor(term, yardstick.table, trainee)
+            network, dtype = trainee.network, trainee.parameters.values.dtype
+            yardstick.floors[key] = term_floor(term, yardstick.table, network, dtype)
         value = yardstick.floors[key]
         if value is not None:
             known[term.name] = value
     return known
 
 
-def _floor(term: LossTerm, table: Table, trainee: Trainee) -> float | None:
+def term_floor(term: LossTerm, table: Table, network: Network, dtype: torch.dtype) -> float | None:
+    """The lowest value that a term can reach on the rows of `table`; None where it is not known."""
     value = floor(
         term.loss.type,
-        reference_rows(table, term.target, trainee.parameters.values.dtype),
+        reference_rows(table, term.target, dtype),
         label_smoothing=term.loss.label_smoothing,
         mask=table.masks.get(term.target),
         sample_weight=None if term.sample_weight is None else table.weights[term.sample_weight],
-        num_classes=trainee.network.shapes[term.output][-1],
+        num_classes=network.shapes[term.output][-1],
     )
     # Class weights move every minimum but zero.
-    own = term.loss.own
-    weighted = term.entry_weights is not None or any(own.get(name) is not None for name in _WEIGHTED)
-    return None if value is None or (weighted and float(value) != 0.0) else float(value)
+    return None if value is None or (moves_minimum(term) and float(value) != 0.0) else float(value)
+
+
+def moves_minimum(term: LossTerm) -> bool:
+    """Whether a term weighs classes or leaves some out, so that its minimum is another one."""
+    return term.entry_weights is not None or any(term.loss.own.get(name) is not None for name in _WEIGHTED)

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..data import Table
 from ..losses import Ledger
 from .evaluate import LedgerMeans, Scores, evaluate, score_metrics
+from .gradient_report import GradientReport
 from .members import EpochScores, Member
 from .metric_plan import OutputMetrics
 from .reporter import Reporter
@@ -33,6 +34,7 @@ class FitPlan:
     seeds: tuple[int, ...]
     metrics: Sequence[OutputMetrics]
     evaluate_train: bool = False
+    gradient_report: GradientReport | None = None
 
 
 def fit(
@@ -58,7 +60,8 @@ def fit(
         for split, table in tables.items():
             ledger, scores[split] = score_split(trainee, table, plan)
             ledgers.setdefault(split, ledger)
-        result = EpochScores(epoch, time.perf_counter() - started, len(train), ledgers, scores)
+        seconds = time.perf_counter() - started
+        result = EpochScores(epoch, seconds, len(train), ledgers, scores, plan.gradient_report)
         close_epoch(trainee, running, result, reporter)
         going = [row for row, member in enumerate(running) if not member.stopped]
         if not going:
@@ -80,8 +83,11 @@ def train_epoch(trainee: Trainee, table: Table, *, plan: FitPlan, epoch: int, re
     trainee.weighting.open_epoch(trainee, epoch)
     dtype = trainee.parameters.values.dtype
     means = LedgerMeans()
-    rows = order_rows(plan, epoch, len(table), seeds=plan.seeds).to(trainee.frozen.device)
+    order = order_rows(epoch, len(table), seeds=plan.seeds, shuffle=plan.shuffle)
+    rows = order.to(trainee.frozen.device)
     for step, index in enumerate(torch.split(rows, plan.batch_size, dim=-1), start=1):
+        if plan.gradient_report is not None:
+            plan.gradient_report.before_step(trainee, table, index, epoch=epoch)
         ledger = train_step(trainee, table.gather(index, dtype))
         means.add(ledger, index.shape[-1])
         reporter.step_done(epoch, step, means.read_terms)
@@ -91,9 +97,9 @@ def train_epoch(trainee: Trainee, table: Table, *, plan: FitPlan, epoch: int, re
     return settled_means(trainee, means.ledger())
 
 
-def order_rows(plan: FitPlan, epoch: int, rows: int, *, seeds: Sequence[int]) -> Tensor:
+def order_rows(epoch: int, rows: int, *, seeds: Sequence[int], shuffle: bool) -> Tensor:
     """The rows in the order of this epoch: (N), or (K, N) where members have orders of their own."""
-    if not plan.shuffle:
+    if not shuffle:
         return torch.arange(rows)
     orders = {seed: epoch_order(seed, epoch, rows) for seed in seeds}
     return orders[seeds[0]] if len(orders) == 1 else torch.stack([orders[seed] for seed in seeds])

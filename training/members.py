@@ -11,6 +11,7 @@ from ..losses import Ledger
 from ..records.run_folder import RunFolder
 from .checkpoint import member_state, save_checkpoint
 from .evaluate import Evaluation, Scores
+from .gradient_report import GradientReport
 from .monitor import Watch
 from .step import Trainee
 from .weighting import KeptWeights, keep_weights
@@ -25,6 +26,7 @@ class EpochScores:
     rows: int
     ledgers: Mapping[str, Ledger]
     scores: Mapping[str, Scores]
+    gradients: GradientReport | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,9 @@ class Member:
         # Tables before checkpoints: a resumed run cuts the tables back to its checkpoint's epoch.
         self.folder.append_metrics({"epoch": result.epoch, **row})
         self.folder.append_ledger(ledger_rows(result, self.index))
+        if result.gradients is not None:
+            rows = result.gradients.take_rows(self.index)
+            self.folder.append_gradients(rows, columns=result.gradients.columns())
         rate = result.rows / result.seconds
         timings = {"epoch": result.epoch, "seconds": result.seconds, "examples_per_second": rate}
         self.folder.append_timings(timings)

@@ -69,12 +69,13 @@ def plan_metrics(
 def _kinds(field: Field, target_kind: str) -> tuple[TargetKind, ...]:
     """What the targets may be read as, first what the loss reads them as.
 
-    One-hot rows are labels and a class at once, so a softmax may be judged either way.
+    One-hot rows are labels and a class at once, so a softmax may be judged either way; probabilities of
+    labels are numbers too, whose mse is the Brier score.
     """
     if target_kind in ("classes", "distribution"):
-        return ("classes", "binary") if field.kind == "binary" else ("classes",)
+        return ("classes", "binary", "values") if field.kind == "binary" else ("classes",)
     if field.kind == "binary":
-        return ("binary", "classes") if len(field.labels) > 1 else ("binary", "values")
+        return ("binary", "classes", "values") if len(field.labels) > 1 else ("binary", "values")
     return ("values",)
 
 

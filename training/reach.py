@@ -12,33 +12,37 @@ def term_reach(network: Network, objective: Objective) -> dict[str, frozenset[st
 
     A gradient that is stopped on the way does not reach; one that happens to be 0 does.
     """
-    identities = {id(each): name for name, each in network.named_parameters() if each.requires_grad}
-    owned = {node.owner: _trained(network, node.owner, identities) for node in network.graph.nodes}
+    owned = trained_parameters(network)
     return {
-        term.name: frozenset[str]().union(*(owned[owner] for owner in _owners(network, term.output)))
+        term.name: frozenset(
+            name for owner in output_owners(network, term.output) for name in owned.get(owner, ())
+        )
         for term in objective.terms
     }
 
 
 def reached_layers(network: Network, names: frozenset[str]) -> list[str]:
     """The layers with trained parameters that are all in `names`, in the order of the graph."""
+    return [layer for layer, trained in trained_parameters(network).items() if set(trained) <= names]
+
+
+def trained_parameters(network: Network) -> dict[str, tuple[str, ...]]:
+    """The names of the trained parameters of each layer that has any, in the order of the graph.
+
+    A node that shares another's weights has none of its own.
+    """
     identities = {id(each): name for name, each in network.named_parameters() if each.requires_grad}
-    owned = {
-        node.name: _trained(network, node.owner, identities)
-        for node in network.graph.nodes
-        if node.owner == node.name
-    }
-    return [name for name, trained in owned.items() if trained and trained <= names]
+    found: dict[str, tuple[str, ...]] = {}
+    for node in network.graph.nodes:
+        if node.owner == node.name:
+            parameters = network.layer(node.owner).parameters()
+            names = tuple(identities[id(each)] for each in parameters if id(each) in identities)
+            found |= {node.name: names} if names else {}
+    return found
 
 
-def _trained(network: Network, layer: str, identities: dict[int, str]) -> frozenset[str]:
-    return frozenset(
-        identities[id(each)] for each in network.layer(layer).parameters() if id(each) in identities
-    )
-
-
-def _owners(network: Network, output: str) -> set[str]:
-    """The layers whose weights a gradient from `output` comes to."""
+def gradient_path(network: Network, output: str) -> frozenset[str]:
+    """The nodes through which a gradient from `output` comes, and those at which it is stopped."""
     nodes = {node.name: node for node in network.graph.nodes}
     found: set[str] = set()
     waiting = [output]
@@ -48,4 +52,10 @@ def _owners(network: Network, output: str) -> set[str]:
             found.add(node.name)
             stopped = isinstance(network.layer(node.owner), StopGradient)
             waiting.extend(() if stopped else node.of)
-    return {nodes[name].owner for name in found}
+    return frozenset(found)
+
+
+def output_owners(network: Network, output: str) -> frozenset[str]:
+    """The layers whose weights a gradient from `output` comes to."""
+    path = gradient_path(network, output)
+    return frozenset(node.owner for node in network.graph.nodes if node.name in path)

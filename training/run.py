@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..specs.errors import DivergedError
 from ..specs.experiment import Experiment
 from ..specs.load import located
+from .assemble import Workshop
 from .final import RunResult
 from .reporter import Reporter
 from .session import Session
@@ -20,8 +21,11 @@ def run_experiment(
     device: str = "auto",
     command: Sequence[str] = (),
     reporter: Reporter | None = None,
+    inspect: Callable[[Workshop], None] | None = None,
 ) -> RunResult:
     """Train, evaluate and record one experiment.
+
+    `inspect` is shown the data and what is built from them before anything is written or trained.
 
     Raises:
         ConfigError: before anything is written. DataError: likewise. DivergedError: a loss or gradient
@@ -29,6 +33,8 @@ def run_experiment(
     """
     with located(experiment):
         session = Session([experiment], stacked=False, device=device, reporter=reporter)
+        if inspect is not None:
+            inspect(session.workshop)
         (result,) = session.train(runs, command)
     if result.status == "diverged":
         raise DivergedError(f"{'; '.join(result.notes)}; the run is in {result.run}")

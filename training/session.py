@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from .devices import choose_device, prepare_process
 from .divergence import describe_divergence
 from .final import RunResult, Yardstick, make_yardstick, score_best
 from .fit import FitPlan, fit, order_rows
+from .gradient_report import GradientReport
 from .members import Member
 from .monitor import Watch
 from .reconstructions import keep_reconstructions
@@ -84,11 +86,15 @@ class Session:
             trainee,
             splits.train,
             splits.validation,
-            plan=self._plan(),
+            plan=replace(self._plan(), gradient_report=self._gradient_report(trainee)),
             members=members,
             reporter=self.reporter,
             narrower=narrower,
         )
+
+    def _gradient_report(self, trainee: Trainee) -> GradientReport | None:
+        described = self.blueprint.experiment.training.gradient_report
+        return None if described is None else GradientReport(self.blueprint, trainee, every=described.every)
 
     def _plan(self) -> FitPlan:
         training = self.blueprint.experiment.training
@@ -169,7 +175,8 @@ class Session:
         load_member_state(trainee.network, None, member.diverged.state)
         train, plan = self.workshop.splits.train, self._plan()
         epoch, batch_number = divmod(member.diverged.step, self.workshop.steps_per_epoch)
-        order = order_rows(plan, epoch + 1, len(train), seeds=(self.experiments[position].seed,))
+        seeds = (self.experiments[position].seed,)
+        order = order_rows(epoch + 1, len(train), seeds=seeds, shuffle=plan.shuffle)
         index = torch.split(order, plan.batch_size)[batch_number]
         trainee.network.noise.step.fill_(member.diverged.step)
         batch = train.gather(index.to(self.device), self.workshop.dtype)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ..data import Table
 from ..losses import Knobs, Ledger, Objective, regularization_terms
+from ..losses.objective import ScoredBatch
 from ..models import Network, Output
 from .optimizers import Optimizer
 from .parameters import FlatParameters
 from .weighting import FixedWeighting, Weighting
+
+
+class Batch(ScoredBatch, Protocol):
+    """What is scored: the network's inputs, and what its outputs are compared with."""
+
+    @property
+    def inputs(self) -> Mapping[str, Tensor]: ...
 
 
 @dataclass(eq=False)
@@ -52,7 +62,7 @@ def new_trainee(
 
 
 def score_batch(
-    network: Network, objective: Objective, knobs: Knobs, batch: Table
+    network: Network, objective: Objective, knobs: Knobs, batch: Batch
 ) -> tuple[dict[str, Output], Ledger]:
     """One batch's outputs and its ledger, regularization included."""
     walk = network.walk(batch.inputs)

@@ -1,8 +1,9 @@
-"""Weights taken from an earlier run: `model.weights_from`."""
+"""Weights taken from an earlier run: all of them, or those of layers of the same name (`weights_from`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -10,9 +11,35 @@ from torch import Tensor
 from ..models import Network
 from ..records.run_folder import RunFolder
 from ..specs.errors import ConfigError, Problem
-from .checkpoint import load_checkpoint
+from .checkpoint import load_checkpoint, load_member_state
+from .step import Trainee
+from .weighting import KeptWeights, restore_weights
 
 PLACE = ("model", "weights_from")
+
+
+def restore_best(trainee: Trainee, folder: RunFolder) -> None:
+    """Bring a single network to the best epoch of a run: its weights, averages and terms' weights in force.
+
+    Raises ConfigError where the run's network is another one, DataError for a damaged checkpoint.
+    """
+    tensors, facts = load_checkpoint(folder.checkpoint_path("best"))
+    saved = {name.removeprefix("model/"): each for name, each in tensors.items()}
+    state = trainee.network.state_dict()
+    run = str(folder.path)
+    problems = [f"run {run!r} has no {name}" for name in state if name not in saved]
+    problems += [f"run {run!r} has {name}, and this network has not" for name in saved if name not in state]
+    problems += [
+        f"{name} is {_shape(saved[name])} in run {run!r}, but {_shape(each)} here"
+        for name, each in state.items()
+        if name in saved and saved[name].shape != each.shape
+    ]
+    if problems:
+        raise ConfigError([Problem(problem, ("model",)) for problem in problems])
+    load_member_state(trainee.network, None, saved)
+    kept = cast("KeptWeights", facts)
+    if set(kept["weights"]) == set(trainee.objective.names):
+        restore_weights(trainee, kept)
 
 
 def load_weights_from(network: Network, run: str) -> list[str]:
