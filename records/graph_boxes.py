@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -43,7 +44,7 @@ def box_sizes(nodes: Sequence[PictureNode]) -> dict[str, tuple[float, float]]:
     shared = max((width for width in wanted if width <= _SHARED_WIDTH), default=_LEAST_WIDTH)
     heights = [2 * _ABOVE + _NAME_HEIGHT + (len(node.lines) - 1) * _LINE_HEIGHT for node in nodes]
     return {
-        node.key: (max(width, shared, _LEAST_WIDTH), height)
+        node.key: (2 * math.ceil(max(width, shared, _LEAST_WIDTH) / 2), height)
         for node, width, height in zip(nodes, wanted, heights, strict=True)
     }
 
@@ -59,7 +60,7 @@ def _size(index: int) -> float:
 
 def add_node(parent: Element, node: PictureNode, box: Box, *, color: str) -> None:
     """Draw a node's box with its text; the whole text, which may be shortened, is its tooltip."""
-    group = add(parent, "g", class_=f"node {node.kind}", data_node=node.key)
+    group = add(parent, "g", data_node=node.key, data_kind=node.kind)
     add(group, "title", "\n".join(node.lines))
     add_shape(group, node.kind, box, color=color)
     y = box.top + _ABOVE + 0.74 * _NAME_HEIGHT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -117,11 +118,11 @@ def _breadths(graph: RankedGraph, widths: Sequence[float], links: Sequence[Link]
 
 
 def _columns(graph: RankedGraph, breadths: Sequence[float]) -> tuple[list[float], float]:
-    """By vertex, the x of its middle, counted from the left end of the drawing; and the drawing's width."""
+    """By vertex, the x of its middle in whole pixels from the drawing's left end; the drawing's width."""
     columns = place_columns(graph, breadths)
     left = min((x - breadth / 2 for x, breadth in zip(columns, breadths, strict=True)), default=0.0)
     right = max((x + breadth / 2 for x, breadth in zip(columns, breadths, strict=True)), default=0.0)
-    return [x - left for x in columns], right - left
+    return [float(round(x - left)) for x in columns], math.ceil(right - left)
 
 
 @dataclass(frozen=True)

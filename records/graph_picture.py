@@ -19,7 +19,7 @@ from .graph_strokes import (
     term_stroke,
 )
 from .palette import INK, color_of
-from .svg import FONTS, add, fitted_text, number_text
+from .svg import FONTS, add, fitted_text, length_text
 
 __all__ = ["PictureEdge", "PictureNode", "draw_graph"]
 
@@ -52,6 +52,7 @@ def draw_graph(
     terms: all loss terms in the order of their colors; those of nodes and edges are among them. The edges
     form no cycle, and none leaves a loss.
     """
+    assert len({node.key for node in nodes}) == len(nodes), "two nodes have one key"
     number = {term: index for index, term in enumerate(terms)}
     flows = [sorted({number[term] for term in edge.terms}) for edge in edges]
     layout = layout_graph(
@@ -66,17 +67,18 @@ def draw_graph(
     root = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img"})
     top = _add_heading(root, title, width=width)
     left = _PADDING + (width - layout.width) / 2
-    graph = add(root, "g", transform=f"translate({number_text(left)} {number_text(top)})")
+    graph = add(root, "g", transform=f"translate({length_text(left)} {length_text(top)})")
     names = {node.key: node.lines[0] for node in nodes}
-    for edge, flow, route in zip(edges, flows, layout.routes, strict=True):
-        flowing = ", ".join(terms[index] for index in flow) or "no gradient"
-        ends = f"{names[edge.source]} \u2192 {names[edge.target]}"
-        _add_edge(graph, edge, title=f"{ends}: {flowing}", route=route, flow=flow)
+    titles = [
+        f"{names[edge.source]} \u2192 {names[edge.target]}: {', '.join(edge.terms) or 'no gradient'}"
+        for edge in edges
+    ]
+    _add_edges(graph, edges, titles=titles, flows=flows, routes=layout.routes)
     for node in nodes:
         color = _NO_TERM if node.term is None else color_of(number[node.term])
         add_node(graph, node, layout.boxes[node.key], color=color)
-    top += layout.height + _LEGEND_GAP
-    bottom = add_legend(root, _sections(nodes, flows, terms), left=_PADDING, top=top, width=width)
+    legend = _sections(nodes, flows, terms)
+    bottom = add_legend(root, legend, left=_PADDING, top=top + layout.height + _LEGEND_GAP, width=width)
     return _finish(root, width=width + 2 * _PADDING, height=bottom + _PADDING)
 
 
@@ -92,12 +94,18 @@ def _add_heading(root: Element, title: str, *, width: float) -> float:
     return _PADDING + _TITLE_HEIGHT
 
 
-def _add_edge(parent: Element, edge: PictureEdge, *, title: str, route: Route, flow: Sequence[int]) -> None:
-    group = add(parent, "g", class_="edge", data_source=edge.source, data_target=edge.target)
-    add(group, "title", title)
-    add_edge(group, route, edge_strokes(flow))
-    if len(flow) > MOST_STROKES:
-        add_count(group, route.bends[0], len(flow))
+def _add_edges(
+    parent: Element, edges: Sequence[PictureEdge], *, titles: Sequence[str], flows: Sequence[Sequence[int]],
+    routes: Sequence[Route],
+) -> None:  # fmt: skip
+    for edge, title, flow, route in zip(edges, titles, flows, routes, strict=True):
+        group = add(parent, "g", data_source=edge.source, data_target=edge.target)
+        add(group, "title", title)
+        add_edge(group, route, edge_strokes(flow))
+    # After all lines, so that none runs through a number.
+    for flow, route in zip(flows, routes, strict=True):
+        if len(flow) > MOST_STROKES:
+            add_count(parent, route.bends[0], len(flow))
 
 
 def _sections(
@@ -116,7 +124,7 @@ def _sections(
 
 
 def _finish(root: Element, *, width: float, height: float) -> str:
-    size = number_text(width), number_text(height)
+    size = length_text(width), length_text(height)
     root.set("width", size[0])
     root.set("height", size[1])
     root.set("viewBox", f"0 0 {size[0]} {size[1]}")

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 from .graph_layout import ARROW_LENGTH, Bend, Route
 from .palette import INK, OKABE_ITO, color_of
-from .svg import FONTS, add, number_text, text_width
+from .svg import FONTS, add, length_text, text_width
 
 MOST_STROKES = 6
 NO_GRADIENT = "#999999"
@@ -65,14 +65,10 @@ def add_edge(parent: Element, route: Route, strokes: Sequence[Stroke]) -> None:
     """Draw the lines of an edge and one arrowhead for all of them."""
     for index, stroke in enumerate(strokes):
         add_stroke(parent, _path(route, (index - (len(strokes) - 1) / 2) * _SPACING), stroke)
-    x, half = route.bends[-1].x1, edge_breadth(strokes) / 2
-    points = (
-        (x - half, route.bottom - ARROW_LENGTH),
-        (x + half, route.bottom - ARROW_LENGTH),
-        (x, route.bottom),
-    )
-    color = NO_GRADIENT if strokes[0].color == NO_GRADIENT else INK
-    add(parent, "path", d=f"M{_point(points[0])}L{_point(points[1])}L{_point(points[2])}Z", fill=color)
+    tip, breadth = route.bends[-1].x1, edge_breadth(strokes)
+    left = _point((tip - breadth / 2, route.bottom - ARROW_LENGTH))
+    head = f"M{left}h{length_text(breadth)}L{_point((tip, route.bottom))}Z"
+    add(parent, "path", d=head, fill=INK if strokes[0].color != NO_GRADIENT else NO_GRADIENT)
 
 
 def add_stroke(parent: Element, path: str, stroke: Stroke) -> None:
@@ -83,7 +79,7 @@ def add_stroke(parent: Element, path: str, stroke: Stroke) -> None:
 
 def add_count(parent: Element, bend: Bend, count: int) -> None:
     """Write, halfway along a bend, how many terms a thick line stands for."""
-    x, y = (bend.x0 + bend.x1) / 2, (bend.y0 + bend.y1) / 2
+    x, y = (bend.x0 + bend.x1) / 2, (bend.y0 + bend.y1) / 2 + bend.turn
     width, height = text_width(str(count), _COUNT_SIZE, is_bold=True) + 8, _COUNT_SIZE + 4
     add(parent, "rect", x=x - width / 2, y=y - height / 2, width=width, height=height, rx=height / 2,
         fill="white", stroke=INK)  # fmt: skip
@@ -93,14 +89,14 @@ def add_count(parent: Element, bend: Bend, count: int) -> None:
 
 def _path(route: Route, shift: float) -> str:
     """The way of a line that keeps `shift` pixels to the right of the route, seen along the page."""
-    parts = [f"M{number_text(route.bends[0].x0 + shift)} {number_text(route.top)}"]
+    parts = [f"M{length_text(route.bends[0].x0 + shift)} {length_text(route.top)}"]
     parts.extend(
-        f"V{number_text(bend.y0)}C" + " ".join(map(_point, _controls(bend, shift)))
+        f"V{length_text(bend.y0)}C" + " ".join(map(_point, _controls(bend, shift)))
         for bend in route.bends
         if abs(bend.x1 - bend.x0) >= 0.05
     )
     # Half a pixel into the arrowhead, so that no gap shows.
-    parts.append(f"V{number_text(route.bottom - ARROW_LENGTH + 0.5)}")
+    parts.append(f"V{length_text(route.bottom - ARROW_LENGTH + 0.5)}")
     return "".join(parts)
 
 
@@ -118,4 +114,4 @@ def _controls(bend: Bend, shift: float) -> tuple[tuple[float, float], ...]:
 
 
 def _point(point: tuple[float, float]) -> str:
-    return f"{number_text(point[0])} {number_text(point[1])}"
+    return f"{length_text(point[0])} {length_text(point[1])}"

@@ -17,8 +17,8 @@ _ADVANCES = {
     0.5: '"*`_',
     0.57: "scz?L",
     0.63: "FkvxyTaeo",
-    0.69: "hnubdgpqPYESKAVXZB0123456789${}",
-    0.78: "RCUNHDG&",
+    0.69: "hnubdgpqPYESKVXZB0123456789${}",
+    0.78: "ARCUNHDG&",
     0.84: "OQw#+<=>~^\u00d7",
     1.0: "MmW%@…",
 }
@@ -35,8 +35,8 @@ def add(parent: Element, tag: str, text: str = "", **attributes: str | float) ->
     """A new element within `parent`. An underscore in an attribute's name stands for a hyphen."""
     element = ElementTree.SubElement(parent, tag)
     for name, value in attributes.items():
-        shown = _legal(value) if isinstance(value, str) else number_text(value)
-        element.set(name.removesuffix("_").replace("_", "-"), shown)
+        shown = _legal(value) if isinstance(value, str) else length_text(value)
+        element.set(name.replace("_", "-"), shown)
     if text:
         element.text = _legal(text)
     return element
@@ -46,7 +46,7 @@ def _legal(text: str) -> str:
     return _ILLEGAL.sub("\ufffd", text)
 
 
-def number_text(value: float) -> str:
+def length_text(value: float) -> str:
     """A length to a tenth of a pixel, as short as it gets."""
     # Adding 0 turns -0 into 0.
     return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0")
