@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 from eager_reference import build, train_epoch
-from mlx_runner.data import build_splits
+from mlx_runner.data import open_source
 from mlx_runner.specs.load import load_experiment
 from mlx_runner.training.devices import prepare_process
 
@@ -40,7 +40,7 @@ PATHS = {
 def time_reference(name: str, changes: list[str]) -> float:
     """Seconds of the reference's epochs."""
     experiment = load_experiment(name, changes)
-    train = build_splits(experiment.data).train
+    train = open_source(experiment.data).build().train
     full = train.batch(0, len(train), torch.float32)
     data = {**full.inputs, **full.targets}
     module, loss_of = build(name)

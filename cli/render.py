@@ -16,10 +16,13 @@ from ..records.text_tables import TextTable
 
 if TYPE_CHECKING:
     # At run time this would import torch, which listing runs does not need.
+    from ..inspection.pitfalls import Finding
     from ..inspection.summary import Summary
 
 _SPLITS = ("train", "validation", "test")
+_LARGE = 1e6
 _LABEL_METRICS = ("support", "prevalence", "precision", "recall", "f1", "auroc", "average_precision")
+_VALUE_METRICS = ("observed", "mae", "r2", "mae_original", "r2_original")
 
 
 def result_console() -> Console:
@@ -41,12 +44,14 @@ def print_table(console: Console, table: TextTable) -> None:
 
 
 def render_run(folder: RunFolder) -> None:
-    """The table of terms and metrics, and the table of labels, of a finished run."""
+    """The table of terms and metrics, and the tables of labels and of columns, of a finished run."""
     summary = folder.read_summary() or {}
     console = result_console()
     console.print(metrics_table(summary))
-    for table in label_tables(folder.read_labels()):
+    for table in (*label_tables(folder.read_labels()), *column_tables(folder.read_values())):
         console.print(table)
+    for output, temperature in _numbers(folder.read_decisions() or {}, "temperatures").items():
+        console.print(f"temperature of {escape(output)}: {temperature:.4f}", highlight=False)
     for name, value in _numbers(summary, "optima").items():
         console.print(f"best possible {escape(name)}: {value:.4f}", highlight=False)
     for note in cast("Sequence[str]", summary.get("notes") or ()):
@@ -78,18 +83,37 @@ def metrics_table(summary: Mapping[str, object]) -> Table:
 
 
 def label_tables(rows: Sequence[Mapping[str, object]]) -> list[Table]:
-    """One table per output with labels, for the last split that has them."""
+    """One table per output with labels, for the last split that has them; with thresholds other than 0.5."""
+    is_decided = any(row.get("threshold", 0.5) != 0.5 for row in rows)
+    threshold = ("threshold",) if is_decided else ()
+    return _tables(rows, "label", (*_LABEL_METRICS[:2], *threshold, *_LABEL_METRICS[2:]))
+
+
+def column_tables(rows: Sequence[Mapping[str, object]]) -> list[Table]:
+    """One table per output with several columns of numbers, for the last split that has them."""
+    columns: dict[object, set[object]] = {}
+    for row in rows:
+        columns.setdefault(row["output"], set()).add(row["column"])
+    return _tables([row for row in rows if len(columns[row["output"]]) > 1], "column", _VALUE_METRICS)
+
+
+def _tables(rows: Sequence[Mapping[str, object]], entry: str, metrics: Sequence[str]) -> list[Table]:
     tables: list[Table] = []
     for output in dict.fromkeys(str(row["output"]) for row in rows):
         own = [row for row in rows if row["output"] == output]
         split = own[-1]["split"]
-        table = Table(title=f"{escape(output)}: labels on {split}", box=box.SIMPLE_HEAD)
-        table.add_column("label")
-        for name in _LABEL_METRICS:
+        # Not every target of numbers has two units.
+        optional = {name for name in metrics if name.endswith("_original")}
+        shown = [
+            name for name in metrics if name not in optional or any(row[name] is not None for row in own)
+        ]
+        table = Table(title=f"{escape(output)}: {entry}s on {split}", box=box.SIMPLE_HEAD)
+        table.add_column(entry)
+        for name in shown:
             table.add_column(name, justify="right")
         for row in own:
             if row["split"] == split:
-                table.add_row(escape(str(row["label"])), *[_cell(row[name]) for name in _LABEL_METRICS])
+                table.add_row(escape(str(row[entry])), *[_cell(row[name]) for name in shown])
         tables.append(table)
     return tables
 
@@ -101,7 +125,9 @@ def _numbers(summary: Mapping[str, object], key: str) -> dict[str, float]:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.4f}" if abs(value) < _LARGE else f"{value:.6g}"
 
 
 def render_runs(records: Sequence[RunRecord]) -> None:
@@ -148,6 +174,13 @@ def render_summary(summary: Summary) -> None:
     console.print(layers)
     console.print(f"{summary.parameters:,} parameters", highlight=False)
     console.print(losses)
+
+
+def render_findings(findings: Sequence[Finding]) -> None:
+    """One line per finding, broken by the terminal alone."""
+    console = result_console()
+    for line in [str(finding) for finding in findings] or ["no findings"]:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _shape(shape: Sequence[int]) -> str:

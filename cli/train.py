@@ -5,9 +5,14 @@ from __future__ import annotations
 import sys
 from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    # Not at run time: `mlx --help` imports no torch.
+    from ..training.assemble import Workshop
+    from ..training.reporter import Reporter
 
 
 def train(
@@ -24,9 +29,13 @@ def train(
     ] = Path("runs"),
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Instead of the config's name.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress, and of findings only errors and warnings.")
+    ] = False,
 ) -> None:
     """Train a network, evaluate its best epoch, and record both.
+
+    What the rules of `mlx check` find is printed before it starts.
 
     [dim]Exit codes: 0 done, 2 bad config or usage, 3 bad data, 4 diverged, 6 machine, 130 interrupted.[/dim]
     """
@@ -46,7 +55,12 @@ def train(
 
         with choose_reporter(quiet=quiet) as reporter:
             result = run_experiment(
-                experiment, runs=runs, device=device, command=["mlx", *sys.argv[1:]], reporter=reporter
+                experiment,
+                runs=runs,
+                device=device,
+                command=["mlx", *sys.argv[1:]],
+                reporter=reporter,
+                inspect=lambda workshop: _tell_findings(workshop, reporter, quiet=quiet),
             )
         from ..records.plots import plot_run
         from ..records.run_folder import RunFolder
@@ -61,3 +75,14 @@ def train(
             from .render import render_run
 
             render_run(folder)
+
+
+def _tell_findings(workshop: Workshop, reporter: Reporter, *, quiet: bool) -> None:
+    """What the rules that cost next to nothing find; a quiet reporter would swallow it."""
+    from ..inspection.pitfalls import find_pitfalls
+
+    for finding in find_pitfalls(workshop.blueprint, workshop, costly=False):
+        if not quiet:
+            reporter.message(str(finding))
+        elif finding.severity != "note":
+            sys.stderr.write(f"{finding}\n")

@@ -20,6 +20,7 @@ _PER_MEMBER = {
     "seed": "every setting runs on the same seeds; use --seeds, or seed=N for the first of them",
     "name": "a setting is known by its own name",
     "compare": "a setting cannot hold settings",
+    "ignore": "it moves no number; write it at the top of the config",
 }
 
 
@@ -51,7 +52,7 @@ def change(
 
 
 def flatten(experiment: Experiment) -> Flat:
-    """Every value of a config by its dotted path, defaults too, without name, seed and `compare`."""
+    """Every value of a config by its dotted path, defaults too, without name, seed, `compare`, `ignore`."""
     data = cast("dict[str, object]", plain(experiment.model_dump(by_alias=True)))
     flat: Flat = {}
     for key, value in data.items():

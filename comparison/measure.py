@@ -46,10 +46,15 @@ def measure_networks(settings: Sequence[Setting]) -> dict[str, Measured]:
     """
     measured: dict[str, Measured] = {}
     problems: list[Problem] = []
+    drawn: list[Blueprint] = []
     for setting in settings:
         try:
             with located(setting.experiment):
-                blueprint = draw_blueprint(setting.experiment)
+                # A user's files are read on the way: once for all settings of the same data.
+                data = setting.experiment.data
+                alike = (each.source for each in drawn if each.experiment.data == data)
+                blueprint = draw_blueprint(setting.experiment, next(alike, None))
+                drawn.append(blueprint)
         except ConfigError as error:
             problems += error.problems
         else:

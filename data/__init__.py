@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from .build import build_splits, describe_source
+from .build import open_source
 from .missing import mask_missing
-from .table import Field, FieldKind, Scale, Schema, Splits, Table
+from .preparation import Preparation, load_preparation
+from .source import Source
+from .table import Field, FieldKind, Scale, Schema, Splits, Table, Unit
 
 __all__ = [
     "Field",
     "FieldKind",
+    "Preparation",
     "Scale",
     "Schema",
+    "Source",
     "Splits",
     "Table",
-    "build_splits",
-    "describe_source",
+    "Unit",
+    "load_preparation",
     "mask_missing",
+    "open_source",
 ]

@@ -58,7 +58,7 @@ def describe_mnist(spec: Mnist) -> Schema:
         inputs={"image": image_field(spec, (1, SIDE, SIDE))},
         targets={
             "digit": Field(shape=(), kind="classes", size=10, labels=DIGIT_NAMES),
-            "digits": Field(shape=(10,), kind="binary", labels=DIGIT_NAMES),
+            "digits": Field(shape=(10,), kind="binary", labels=DIGIT_NAMES, exclusive=True),
             "attributes": Field(shape=(len(ATTRIBUTES),), kind="binary", labels=tuple(ATTRIBUTES)),
         },
     )

@@ -14,6 +14,8 @@ from torch import Tensor
 
 FieldKind = Literal["image", "numbers", "tokens", "binary", "classes", "values"]
 
+_LARGEST = torch.finfo(torch.float64).max
+
 
 @dataclass(frozen=True, eq=False)
 class Scale:
@@ -120,25 +122,55 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Unit:
+    """How D columns of numbers became what a network is trained on: `(log1p(x) - offset) / divisor`, with
+    an offset and a divisor per column."""
+
+    log1p: bool
+    offset: tuple[float, ...]
+    divisor: tuple[float, ...]
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the network is trained on the numbers as they are."""
+        return not self.log1p and not any(self.offset) and set(self.divisor) <= {1.0}
+
+    def restore(self, values: Tensor) -> Tensor:
+        """Values (..., D) of the network in the units of the table, float64; NaN stays, and what is larger
+        than any number becomes the largest."""
+        offset, divisor = (
+            torch.tensor(column, dtype=torch.float64, device=values.device)
+            for column in (self.offset, self.divisor)
+        )
+        plain = values.double() * divisor + offset
+        return (plain.expm1() if self.log1p else plain).clamp(-_LARGEST, _LARGEST)
+
+
+@dataclass(frozen=True)
 class Field:
     """What one input or target holds, known before any data is read.
 
     `shape` is that of one row; `size` the number of classes or the vocabulary; `labels` name the
-    classes, or the entries of the last axis.
+    classes, or the entries of the last axis. `exclusive`: of a row's binary labels exactly one is true.
+    `unit` is how a target's numbers came from those of a table, None where they are the same.
     """
 
     shape: tuple[int, ...]
     kind: FieldKind
     size: int | None = None
     labels: tuple[str, ...] = ()
+    exclusive: bool = False
+    unit: Unit | None = None
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The fields of a source by name; a loss's target may name any of them."""
+    """The fields of a source by name; a loss's target may name any of them. `weights` are the names of the
+    columns of sample weights."""
 
     inputs: dict[str, Field]
     targets: dict[str, Field]
+    weights: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +178,8 @@ class Splits:
     """A source's rows by purpose. `fingerprint` is the SHA-256 of the content of all splits, in hex.
 
     `optima` are the metrics of the true probabilities on the test rows (else validation, else train), by
-    `{target}/{metric}/{what is seen}`; only a source that knows how its data arose has them.
+    `{target}/{metric}/{what is seen}`; only a source that knows how its data arose has them. `notes` say
+    what was met in a user's files: empty cells, constant columns and their like.
     """
 
     train: Table
@@ -155,6 +188,7 @@ class Splits:
     schema: Schema
     fingerprint: str
     optima: dict[str, float] = field(default_factory=dict[str, float])
+    notes: tuple[str, ...] = ()
 
 
 def _as_divisor(divisor: Tensor | float, device: torch.device | str) -> Tensor:

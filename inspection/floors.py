@@ -33,14 +33,8 @@ class Floor:
 def measure_floors(workshop: Workshop, trainee: Trainee) -> tuple[Floor, ...]:
     """Every term's value and floor on the split that a run is judged by."""
     split, table = judged_split(workshop.splits)
-    evaluation = evaluate(
-        trainee.network,
-        trainee.objective,
-        trainee.knobs,
-        table,
-        batch_size=workshop.blueprint.experiment.training.batch_size,
-        keep=[],
-    )
+    batch_size = workshop.blueprint.experiment.training.batch_size
+    evaluation = evaluate(trainee, table, batch_size=batch_size, keep=[])
     floors: list[Floor] = []
     for term in trainee.objective.terms:
         loss = float(evaluation.ledger.term(term.name))

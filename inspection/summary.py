@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 
 from ..models import Network
 from ..specs.experiment import Experiment
-from ..specs.load import located
-from ..training.blueprint import draw_blueprint
+from ..training.blueprint import Blueprint
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,9 @@ class Summary:
         return asdict(self)
 
 
-def summarize(experiment: Experiment) -> Summary:
-    """Check a config as a whole and say what it describes.
-
-    Raises:
-        ConfigError: everything that does not fit, with its place.
-    """
-    with located(experiment):
-        blueprint = draw_blueprint(experiment)
-    network = blueprint.network
+def summarize(blueprint: Blueprint) -> Summary:
+    """What a config that was checked as a whole describes."""
+    experiment, network = blueprint.experiment, blueprint.network
     layers = _layers(experiment, network)
     losses = tuple(
         TermSummary(

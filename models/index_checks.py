@@ -23,7 +23,7 @@ def check_indices(layer: spec.LayerBase, name: str, reads: Sequence[InputSpec]) 
         if len(held) < len(reads):
             message = f"needs an input of indices, but reads numbers {written(reads[0].shape)}"
             raise shape_error(name, message, "of")
-        if max(held) > layer.input_dim:
+        if layer.input_dim is not None and max(held) > layer.input_dim:
             message = f"{layer.input_dim} rows are too few for the {max(held)} indices of its input"
             raise shape_error(name, message, "input_dim")
     elif held:

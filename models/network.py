@@ -40,6 +40,11 @@ class Output:
             self._value = self._function(self.logits)
         return self._value
 
+    def divided(self, temperature: float) -> Output:
+        """The same output from logits divided by `temperature`."""
+        assert self.logits is not None and self._function is not None, "an output with logits"
+        return Output(self.logits / temperature, self._function, self.mask)
+
 
 @dataclass(frozen=True, eq=False)
 class Walk:

@@ -16,11 +16,14 @@ def build_embedding(layer: spec.Embedding, context: LayerContext) -> Layer:
     if layer.mask_zero and len(shape) != 1:
         message = f"masks the steps of one sequence (time), but reads {written(shape)}"
         raise context.error(message, "mask_zero")
+    rows = layer.input_dim or context.reads[0].indices
+    if not rows:
+        raise context.error("say how many indices there are: its input does not tell", "input_dim")
     default = "random_uniform" if context.source.numerics == "keras" else "standard_normal"
     return Embedding(
         context.shapes,
         context.source,
-        input_dim=layer.input_dim,
+        input_dim=rows,
         output_dim=layer.output_dim,
         mask_zero=layer.mask_zero,
         initializer=layer.embeddings_initializer or default,

@@ -24,14 +24,18 @@ Status = Literal[EndStatus, "running", "lost"]
 
 LEDGER_COLUMNS = ("epoch", "split", "term", "kind", "raw", "weight", "weighted", "share")
 LABEL_COLUMNS = (
-    *("split", "output", "label", "observed", "support", "prevalence"),
+    *("split", "output", "label", "observed", "support", "prevalence", "threshold"),
     *("precision", "recall", "f1", "auroc", "average_precision", "binary_accuracy"),
+)
+VALUE_COLUMNS = (
+    *("split", "output", "column", "observed", "mse", "mae", "rmse", "r2"),
+    *("mse_original", "mae_original", "rmse_original", "r2_original"),
 )
 RUN_FILES = ("config.yaml", "environment.json", "plan.json")
 RUN_NAME = re.compile(r"\d{8}-\d{6}_.+")
 
 _END_STATUSES: tuple[str, ...] = get_args(EndStatus)
-_TEXT_COLUMNS = frozenset({"split", "term", "kind", "layer", "output", "label"})
+_TEXT_COLUMNS = frozenset({"split", "term", "kind", "layer", "output", "label", "column"})
 _EPOCH_TABLES = ("metrics.csv", "ledger.csv", "gradients.csv", "timings.csv")
 
 
@@ -50,11 +54,13 @@ class RunFolder:
         config_text: str,
         environment: Mapping[str, object],
         plan: Mapping[str, object],
+        preparation: Mapping[str, object] | None = None,
     ) -> RunFolder:
         """A new folder `root/<YYYYmmdd-HHMMSS>_<name>` in local time, held by this process.
 
         It appears with its first files inside, and never in place of another run: where the name is
-        taken it becomes `...-2`, `...-3`. `name` is a name as the specs allow it. Raises MachineError.
+        taken it becomes `...-2`, `...-3`. `name` is a name as the specs allow it; `preparation` what was
+        learned from the columns of a user's table. Raises MachineError.
         """
         assert name and name == Path(name).name, f"{name!r} cannot be part of a folder's name"
         # Hidden, so that no listing sees it half-written; beside its place, so that the move is one step.
@@ -63,6 +69,8 @@ class RunFolder:
             root.mkdir(parents=True, exist_ok=True)
             try:
                 _fill(draft, config_text=config_text, environment=environment, plan=plan)
+                if preparation is not None:
+                    write_text(draft / "preparation.json", to_json(preparation))
                 return cls(_place(draft, root / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}_{name}"))
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
@@ -133,6 +141,14 @@ class RunFolder:
         """All rows of the table of labels at once, per split, output and label (`LABEL_COLUMNS`)."""
         write_table(self.path / "labels.csv", rows, columns=LABEL_COLUMNS)
 
+    def write_values(self, rows: Sequence[Mapping[str, Cell]]) -> None:
+        """All rows of the table of numbers, per split, output and column of a target (`VALUE_COLUMNS`)."""
+        write_table(self.path / "values.csv", rows, columns=VALUE_COLUMNS)
+
+    def write_decisions(self, decisions: Mapping[str, object]) -> None:
+        """What was found on the validation rows: thresholds by output and label, temperatures by output."""
+        write_text(self.path / "decisions.json", to_json(decisions))
+
     def write_summary(self, summary: Mapping[str, object]) -> None:
         """The end of the run. `status` must be one of `finished`, `interrupted`, `diverged`, `failed`."""
         assert summary.get("status") in _END_STATUSES, f"a run does not end as {summary.get('status')!r}"
@@ -177,6 +193,14 @@ class RunFolder:
         """The rows of labels.csv; none before the evaluation. Raises DataError if damaged."""
         return self._rows("labels.csv")
 
+    def read_values(self) -> list[Row]:
+        """The rows of values.csv; none without targets of numbers. Raises DataError if damaged."""
+        return self._rows("values.csv")
+
+    def read_decisions(self) -> dict[str, object] | None:
+        """What was found on the validation rows; None if nothing was asked. Raises DataError if damaged."""
+        return read_json(self.path / "decisions.json")
+
     def read_gradients(self) -> list[Row]:
         """The rows of gradients.csv so far; none without a report. Raises DataError if damaged."""
         return self._rows("gradients.csv")
@@ -196,6 +220,10 @@ class RunFolder:
     def read_plan(self) -> dict[str, object]:
         """The plan chosen before training, to be replayed on resume. Raises DataError if damaged."""
         return _require(self.path / "plan.json")
+
+    def read_preparation(self) -> dict[str, object] | None:
+        """What the run learned from the columns of its table; None where it had none. Raises DataError."""
+        return read_json(self.path / "preparation.json")
 
     def config_text(self) -> str:
         """The resolved config, as YAML. Raises DataError if damaged."""

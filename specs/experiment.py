@@ -9,19 +9,24 @@ from pydantic import Field, PrivateAttr
 
 from .base import Name, Spec
 from .compare import Compare
+from .decisions import CalibrationMethod, Thresholds
 from .errors import Problem
 from .layers import ModelSpec
 from .losses import AnyLoss
 from .metrics import MetricName
 from .optimizers import Adam, AnyOptimizer
 from .places import Places
+from .rules import RuleCode
 from .sources import AnySource
 from .training import Training
 from .weighting import AnyWeighting, Fixed
 
 
 class Experiment(Spec):
-    """All that a YAML may say, checked. Made by `load_experiment`, read by the builders."""
+    """All that a YAML may say, checked. Made by `load_experiment`, read by the builders.
+
+    `ignore` names rules that do not count here; it changes nothing that is trained.
+    """
 
     name: Name
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -31,8 +36,11 @@ class Experiment(Spec):
     losses: dict[Name, AnyLoss] = Field(min_length=1)
     weighting: AnyWeighting = Field(default_factory=Fixed)
     metrics: dict[str, list[MetricName]] = Field(default_factory=dict)
+    thresholds: dict[str, Thresholds] = Field(default_factory=dict[str, Thresholds])
+    calibration: dict[str, CalibrationMethod] = Field(default_factory=dict[str, CalibrationMethod])
     optimizer: AnyOptimizer = Field(default_factory=Adam)
     training: Training = Field(default_factory=Training)
+    ignore: list[RuleCode] = Field(default_factory=list[RuleCode])
     compare: Compare | None = None
 
     _places: Places = PrivateAttr(default_factory=Places)

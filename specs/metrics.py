@@ -20,7 +20,15 @@ CLASS_METRICS = ("categorical_accuracy", "top_k_accuracy")
 """For targets that are one class of several."""
 
 VALUE_METRICS = ("mse", "mae", "rmse", "r2")
-"""For targets that are numbers."""
+"""For targets that are numbers, in the units that the network is trained in."""
+
+PROBABILITY_METRICS = ("ece",)
+"""For predicted probabilities, of binary labels or of classes."""
+
+ORIGINAL = "_original"
+
+ORIGINAL_METRICS = ("mse_original", "mae_original", "rmse_original", "r2_original")
+"""The metrics of numbers in the units of the table, where the network is trained in others."""
 
 MetricName = Literal[
     "binary_accuracy", "subset_accuracy", "hamming_loss",
@@ -31,7 +39,11 @@ MetricName = Literal[
     "auroc_micro", "auroc_macro", "average_precision_micro", "average_precision_macro",
     "categorical_accuracy", "top_k_accuracy",
     "mse", "mae", "rmse", "r2",
+    "ece",
+    "mse_original", "mae_original", "rmse_original", "r2_original",
 ]  # fmt: skip
 
-LOWER_IS_BETTER = frozenset({"loss", "hamming_loss", "mse", "mae", "rmse"})
+LOWER_IS_BETTER = frozenset(
+    {"loss", "hamming_loss", "ece", "mse", "mae", "rmse", "mse_original", "mae_original", "rmse_original"}
+)
 """Last parts of metric keys that improve by falling; all others improve by rising."""

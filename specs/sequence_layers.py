@@ -20,13 +20,14 @@ from .layer_base import (
 class Embedding(WeightedLayer):
     """A vector for every index in [0, input_dim); with `mask_zero` index 0 is padding.
 
+    Left out, `input_dim` is the number of indices that the input can hold.
     Padded steps carry the state of recurrent layers and are left out of global averages; the mask
     follows layers that keep the time axis, into the loss. Flatten, reshape, convolutions and windows
     end it, as in Keras.
     """
 
     type: Literal["embedding"] = "embedding"
-    input_dim: int = Field(gt=0)
+    input_dim: int | None = Field(default=None, gt=0)
     output_dim: int = Field(gt=0)
     mask_zero: bool = False
     embeddings_initializer: Initializer | None = None

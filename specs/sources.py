@@ -6,16 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .base import Fraction, PositiveInts, Spec
+from .base import Fraction, PositiveInts
+from .files import Arrays, ImageFolder, TableFiles
+from .source_base import SourceBase
 
 Scale = Literal["unit", "none", "standardize"]
-
-
-class SourceBase(Spec):
-    """What every source may say. `seed` alone drives generation and splits, whatever the run's seed."""
-
-    seed: int = Field(default=0, ge=0, lt=2**32)
-    validation_split: Fraction = 0.1
 
 
 class ImageBase(SourceBase):
@@ -71,4 +66,7 @@ class Headlines(SourceBase):
     length: int = Field(default=100, ge=20, le=1_000)
 
 
-AnySource = Annotated[Mnist | MultilabelMnist | MultiMnist | Headlines, Field(discriminator="source")]
+AnySource = Annotated[
+    Mnist | MultilabelMnist | MultiMnist | Headlines | TableFiles | Arrays | ImageFolder,
+    Field(discriminator="source"),
+]

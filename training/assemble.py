@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..data import Splits, Table, build_splits, mask_missing
+from ..data import Splits, Table, mask_missing
 from ..losses import Objective, build_knobs, weigh_classes
 from ..models import build_network
 from ..specs.experiment import Experiment
@@ -89,7 +89,7 @@ def open_workshop(blueprint: Blueprint, device: torch.device) -> Workshop:
         DataError: the data are missing, damaged, or do not fit the losses.
     """
     experiment = blueprint.experiment
-    splits = build_splits(experiment.data)
+    splits = blueprint.source.build()
     names = set(blueprint.network.graph.inputs) | {term.target for term in blueprint.objective.terms}
 
     def place(table: Table) -> Table:
@@ -102,6 +102,7 @@ def open_workshop(blueprint: Blueprint, device: torch.device) -> Workshop:
         splits.schema,
         splits.fingerprint,
         splits.optima,
+        splits.notes,
     )
     check_data(blueprint, placed)
     dtype = DTYPES[experiment.training.precision]

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..data import Schema, describe_source
+from ..data import Schema, Source, open_source
 from ..losses import Objective, OutputShape, ReferenceShape, build_objective, name_problems
 from ..models import InputSpec, Network, build_network
 from ..specs.errors import ConfigError, Problem, unknown_name
 from ..specs.experiment import Experiment
+from .decision_checks import check_decisions
 from .metric_plan import OutputMetrics, plan_metrics
 from .monitor import Monitor, build_monitor
 from .weighting_checks import check_reach, weighting_problems
@@ -23,21 +24,27 @@ class Blueprint:
     """What a config comes to. `network` lies on the meta device: shapes and counts without weights."""
 
     experiment: Experiment
-    schema: Schema
+    source: Source
     inputs: dict[str, InputSpec]
     network: Network
     objective: Objective
     metrics: list[OutputMetrics]
     monitor: Monitor
 
+    @property
+    def schema(self) -> Schema:
+        """The fields of the data."""
+        return self.source.schema
 
-def draw_blueprint(experiment: Experiment) -> Blueprint:
-    """The blueprint of a config.
+
+def draw_blueprint(experiment: Experiment, source: Source | None = None) -> Blueprint:
+    """The blueprint of a config; `source` is that of its data, where it is open already.
 
     Raises:
-        ConfigError: everything that does not fit, at once.
+        ConfigError: everything that does not fit, at once. DataError, MachineError: a user's files.
     """
-    schema = describe_source(experiment.data)
+    source = source or open_source(experiment.data)
+    schema = source.schema
     inputs = {
         name: InputSpec(field.shape, field.size if field.kind == "tokens" else None)
         for name, field in schema.inputs.items()
@@ -46,7 +53,9 @@ def draw_blueprint(experiment: Experiment) -> Blueprint:
         name: ReferenceShape(field.shape, field.kind, field.size, field.labels)
         for name, field in {**schema.inputs, **schema.targets}.items()
     }
-    problems = name_problems(experiment.losses, experiment.model.outputs, references)
+    problems = name_problems(
+        experiment.losses, experiment.model.outputs, references, sample_weights=schema.weights
+    )
     problems += _untrained_outputs(experiment) + weighting_problems(experiment)
     network = _collect(problems, lambda: _meta_network(experiment, inputs))
     if problems or network is None:
@@ -55,13 +64,15 @@ def draw_blueprint(experiment: Experiment) -> Blueprint:
         experiment.losses,
         output_shapes(network),
         references,
+        sample_weights=schema.weights,
         regularizers=tuple(penalty.name for penalty in network.penalties),
     )
     check_reach(experiment.weighting, network, objective)
     shapes = {name: network.shapes[name] for name in network.graph.outputs}
     metrics = plan_metrics(experiment.metrics, objective, shapes, schema)
+    check_decisions(experiment, metrics, activations=network.activations, schema=schema)
     monitor = build_monitor(experiment, objective, metrics)
-    return Blueprint(experiment, schema, inputs, network, objective, metrics, monitor)
+    return Blueprint(experiment, source, inputs, network, objective, metrics, monitor)
 
 
 def output_shapes(network: Network) -> dict[str, OutputShape]:
@@ -85,10 +96,11 @@ def _collect(problems: list[Problem], build: Callable[[], Built]) -> Built | Non
 
 
 def _untrained_outputs(experiment: Experiment) -> list[Problem]:
-    """Metrics of outputs that do not exist; the rest is checked when the objective stands."""
+    """What is said of outputs that do not exist; the rest is checked when the objective stands."""
     outputs = experiment.model.outputs
     return [
-        Problem(unknown_name("output", name, outputs), ("metrics", name))
-        for name in experiment.metrics
+        Problem(unknown_name("output", name, outputs), (section, name))
+        for section in ("metrics", "thresholds", "calibration")
+        for name in getattr(experiment, section)
         if name not in outputs
     ]

@@ -11,6 +11,7 @@ from ..data import Splits, Table
 from ..losses import LossTerm
 from ..specs.errors import DataError, Problem
 from .blueprint import Blueprint
+from .decision_checks import missing_validation
 
 
 def check_data(blueprint: Blueprint, splits: Splits) -> None:
@@ -18,9 +19,10 @@ def check_data(blueprint: Blueprint, splits: Splits) -> None:
 
     Raises:
         DataError: targets outside [0, 1] under a cross-entropy, classes beyond the outputs, indices
-        beyond the vocabulary, numbers that are not finite, each with split and range.
+        beyond the vocabulary, numbers that are not finite, each with split and range; no rows for
+        validation where something is to be found on them.
     """
-    problems: list[Problem] = []
+    problems = list(missing_validation(blueprint.experiment)) if splits.validation is None else []
     for split, table in (("train", splits.train), ("validation", splits.validation), ("test", splits.test)):
         if table is None:
             continue

@@ -1,22 +1,22 @@
-"""Scores of a network on a whole split: terms, metrics, labels, and those of the trivial prediction.
+"""A network on a whole split: its ledger and its outputs, and those of the trivial prediction.
 
 Legend: N rows of the split, R rows of the ledger, K members of a stack.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from ..data import Table
-from ..losses import Knobs, Ledger, Objective, total_up
+from ..losses import Ledger, Objective, total_up
 from ..models import Network, Output
-from .metric_plan import OutputMetrics
-from .metrics import evaluate_metrics, label_table, undefined_notes
-from .step import score_batch
+from .step import Trainee, score_batch
+
+View = Callable[[Mapping[str, Output]], Mapping[str, Output]]
 
 # Rows scored at once where the result does not depend on how the rows are split.
 _EVALUATION_ROWS = 1000
@@ -38,14 +38,6 @@ class Evaluation:
     ledger: Ledger
     values: dict[str, Tensor]
     masks: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
-
-
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """`metrics` by `{output}/{metric}`, each [] or (K); `notes` say which of them met 0/0."""
-
-    metrics: dict[str, Tensor]
-    notes: tuple[str, ...]
 
 
 class LedgerMeans:
@@ -76,15 +68,14 @@ class LedgerMeans:
 
 
 def evaluate(
-    network: Network,
-    objective: Objective,
-    knobs: Knobs,
-    table: Table,
-    *,
-    batch_size: int,
-    keep: Sequence[str],
+    trainee: Trainee, table: Table, *, batch_size: int, keep: Sequence[str], view: View | None = None
 ) -> Evaluation:
-    """Score all rows of `table` in evaluation mode, keeping the values of the outputs in `keep`."""
+    """Score all rows of `table` in evaluation mode, keeping the values of the outputs in `keep`.
+
+    `view` is what becomes of a batch's outputs before they are kept; the ledger is that of the outputs as
+    they are.
+    """
+    network, objective = trainee.network, trainee.objective
     dtype = next(network.parameters()).dtype
     rows_at_once = _rows_at_once(network, objective, table, batch_size)
     means = LedgerMeans()
@@ -93,11 +84,12 @@ def evaluate(
     network.eval()
     with torch.no_grad():
         for batch in _batches(table, rows_at_once, dtype):
-            outputs, ledger = score_batch(network, objective, knobs, batch)
+            outputs, ledger = score_batch(network, objective, trainee.knobs, batch)
             means.add(ledger, len(batch))
+            seen = outputs if view is None else view(outputs)
             for name in keep:
-                kept[name].append(outputs[name].value)
-                if (mask := outputs[name].mask) is not None:
+                kept[name].append(seen[name].value)
+                if (mask := seen[name].mask) is not None:
                     masks.setdefault(name, []).append(mask)
     network.train()
     axis = 0 if network.members is None else 1
@@ -106,44 +98,6 @@ def evaluate(
         {name: torch.cat(parts, axis) for name, parts in kept.items()},
         {name: torch.cat(parts, axis) for name, parts in masks.items()},
     )
-
-
-def score_metrics(
-    plans: Sequence[OutputMetrics], evaluation: Collected | Evaluation, table: Table, *, members: int | None
-) -> Scores:
-    """Every planned metric of the collected values."""
-    metrics: dict[str, Tensor] = {}
-    notes: list[str] = []
-    for plan in plans:
-        result = evaluate_metrics(
-            plan.names,
-            prediction=evaluation.values[plan.output],
-            target=reference_rows(table, plan.target, torch.float32),
-            mask=_observed(plan, evaluation, table),
-            sample_weight=None if plan.sample_weight is None else table.weights[plan.sample_weight],
-            stacked=members is not None,
-        )
-        metrics |= {f"{plan.output}/{name}": value for name, value in result.values.items()}
-        if members is None:
-            notes += [f"{plan.output}/{note}" for note in undefined_notes(result)]
-    return Scores(metrics, tuple(notes))
-
-
-def score_labels(plan: OutputMetrics, evaluation: Evaluation, table: Table) -> list[dict[str, float | str]]:
-    """One row per label of a multi-label output: support, prevalence and the label's own metrics."""
-    columns = label_table(
-        evaluation.values[plan.output],
-        reference_rows(table, plan.target, torch.float32),
-        _observed(plan, evaluation, table),
-        None if plan.sample_weight is None else table.weights[plan.sample_weight],
-    )
-    lists = {name: [float(number) for number in column] for name, column in columns.items()}
-    rows: list[dict[str, float | str]] = []
-    for index, label in enumerate(plan.labels):
-        numbers = {name: column[index] for name, column in lists.items()}
-        counts = {name: int(numbers[name]) for name in ("observed", "support")}
-        rows.append({"output": plan.output, "label": label, **numbers, **counts})
-    return rows
 
 
 def reference_rows(table: Table, name: str, dtype: torch.dtype) -> Tensor:
@@ -169,16 +123,6 @@ def trivial_outputs(
         else:
             outputs[name] = Output(values, None)
     return outputs
-
-
-def _observed(plan: OutputMetrics, evaluation: Collected | Evaluation, table: Table) -> Tensor | None:
-    """Entries that have a label and belong to a step that counts."""
-    given, steps = table.masks.get(plan.target), evaluation.masks.get(plan.output)
-    if given is None or steps is None:
-        return steps if given is None else given
-    rank = max(given.dim(), steps.dim())
-    given, steps = (mask.reshape(mask.shape + (1,) * (rank - mask.dim())) for mask in (given, steps))
-    return given & steps
 
 
 def _rows_at_once(network: Network, objective: Objective, table: Table, batch_size: int) -> int:

@@ -12,21 +12,13 @@ from ..losses import LossTerm, floor
 from ..models import Network, Output
 from ..records.numbers import finite_or_none
 from .assemble import Workshop
-from .evaluate import (
-    Collected,
-    LedgerMeans,
-    Scores,
-    evaluate,
-    reference_rows,
-    score_labels,
-    score_metrics,
-    trivial_outputs,
-)
-from .members import evaluation_row, ledger_numbers, score_numbers
+from .decisions import Decisions
+from .evaluate import Collected, LedgerMeans, reference_rows, trivial_outputs
+from .members import ledger_numbers, score_numbers
 from .metrics import trivial_prediction
+from .scores import Scores, score_metrics
+from .split_scores import SplitScores, score_split
 from .step import Trainee
-
-LabelRow = dict[str, float | int | str]
 
 # Arguments of a loss that move its minimum.
 _WEIGHTED = ("pos_weight", "ignore_class")
@@ -78,7 +70,10 @@ class Yardstick:
 
 
 def make_yardstick(workshop: Workshop) -> Yardstick:
-    """The trivial prediction is what is most common, or the mean, in the training rows."""
+    """The trivial prediction is what is most common, or the mean, in the training rows.
+
+    A constant is decided at 0.5 and has nothing to calibrate, whatever is decided for the network.
+    """
     blueprint, train = workshop.blueprint, workshop.splits.train
     split, table = judged_split(workshop.splits)
     constants: dict[str, Tensor] = {
@@ -97,33 +92,29 @@ def make_yardstick(workshop: Workshop) -> Yardstick:
 
 
 def score_best(
-    result: RunResult, workshop: Workshop, trainee: Trainee, yardstick: Yardstick
-) -> list[LabelRow]:
-    """Add the scores of the weights that `trainee` has now to `result`; returns the rows of labels.csv."""
-    blueprint, splits = workshop.blueprint, workshop.splits
-    label_rows: list[LabelRow] = []
-    for split, table in (("validation", splits.validation), ("test", splits.test)):
-        if table is None:
-            continue
-        evaluation = evaluate(
-            trainee.network,
-            trainee.objective,
-            trainee.knobs,
-            table,
-            batch_size=blueprint.experiment.training.batch_size,
-            keep=[plan.output for plan in blueprint.metrics],
-        )
-        scores = score_metrics(blueprint.metrics, evaluation, table, members=None)
-        result.metrics |= evaluation_row(split, evaluation, scores, None)
-        result.notes += [f"{split}/{note}" for note in scores.notes]
-        for plan in blueprint.metrics:
-            if plan.kind == "binary":
-                rows = score_labels(plan, evaluation, table)
-                label_rows += [{"split": split, **row} for row in rows]
+    result: RunResult, workshop: Workshop, trainee: Trainee, *, decisions: Decisions, yardstick: Yardstick
+) -> list[SplitScores]:
+    """Add the scores of the weights that `trainee` has now to `result`; returns them by split too.
+
+    Validation and test are scored anew, under the decisions. Of train a run tells what its epoch came to,
+    whose metrics, if it has any, are made to agree with the others.
+    """
+    splits = workshop.splits
+    scored: list[SplitScores] = []
+    if splits.validation is not None:
+        scored.append(score_split(workshop, trainee, decisions, "validation"))
+    if splits.test is not None:
+        scored.append(score_split(workshop, trainee, decisions, "test"))
+    for scores in scored:
+        result.metrics |= scores.metrics
+        result.notes += scores.notes
+    if decisions and workshop.blueprint.experiment.training.evaluate_train:
+        train = score_split(workshop, trainee, decisions, "train").metrics
+        result.metrics |= {key: value for key, value in train.items() if not key.endswith("/loss")}
     result.baseline = _baseline(yardstick, trainee)
     result.floors = _floors(yardstick, trainee)
     result.optima = dict(splits.optima)
-    return label_rows
+    return scored
 
 
 def judged_split(splits: Splits) -> tuple[str, Table]:

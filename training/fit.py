@@ -11,11 +11,12 @@ from torch import Tensor
 
 from ..data import Table
 from ..losses import Ledger
-from .evaluate import LedgerMeans, Scores, evaluate, score_metrics
+from .evaluate import LedgerMeans, evaluate
 from .gradient_report import GradientReport
 from .members import EpochScores, Member
 from .metric_plan import OutputMetrics
 from .reporter import Reporter
+from .scores import Scores, score_metrics
 from .seeding import epoch_order
 from .step import Trainee, train_step
 from .weighting import settled_means
@@ -58,7 +59,7 @@ def fit(
         ledgers = {"train": train_epoch(trainee, train, plan=plan, epoch=epoch, reporter=reporter)}
         scores: dict[str, Scores] = {}
         for split, table in tables.items():
-            ledger, scores[split] = score_split(trainee, table, plan)
+            ledger, scores[split] = score_table(trainee, table, plan)
             ledgers.setdefault(split, ledger)
         seconds = time.perf_counter() - started
         result = EpochScores(epoch, seconds, len(train), ledgers, scores, plan.gradient_report)
@@ -105,16 +106,10 @@ def order_rows(epoch: int, rows: int, *, seeds: Sequence[int], shuffle: bool) ->
     return orders[seeds[0]] if len(orders) == 1 else torch.stack([orders[seed] for seed in seeds])
 
 
-def score_split(trainee: Trainee, table: Table, plan: FitPlan) -> tuple[Ledger, Scores]:
-    """The ledger and the metrics of a whole split."""
-    evaluation = evaluate(
-        trainee.network,
-        trainee.objective,
-        trainee.knobs,
-        table,
-        batch_size=plan.batch_size,
-        keep=[metrics.output for metrics in plan.metrics],
-    )
+def score_table(trainee: Trainee, table: Table, plan: FitPlan) -> tuple[Ledger, Scores]:
+    """The ledger and the metrics of all rows of a table; labels are decided at 0.5."""
+    keep = [metrics.output for metrics in plan.metrics]
+    evaluation = evaluate(trainee, table, batch_size=plan.batch_size, keep=keep)
     members = trainee.network.members
     return evaluation.ledger, score_metrics(plan.metrics, evaluation, table, members=members)
 

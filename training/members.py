@@ -10,9 +10,9 @@ from torch import Tensor
 from ..losses import Ledger
 from ..records.run_folder import RunFolder
 from .checkpoint import member_state, save_checkpoint
-from .evaluate import Evaluation, Scores
 from .gradient_report import GradientReport
 from .monitor import Watch
+from .scores import Scores
 from .step import Trainee
 from .weighting import KeptWeights, keep_weights
 
@@ -107,13 +107,6 @@ def epoch_row(result: EpochScores, member: int | None) -> dict[str, float]:
         if split in result.scores:
             row |= score_numbers(split, result.scores[split], member)
     return row
-
-
-def evaluation_row(
-    split: str, evaluation: Evaluation, scores: Scores, member: int | None
-) -> dict[str, float]:
-    """One split's numbers by metric key."""
-    return ledger_numbers(split, evaluation.ledger, member) | score_numbers(split, scores, member)
 
 
 def ledger_numbers(split: str, ledger: Ledger, member: int | None) -> dict[str, float]:

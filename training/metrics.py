@@ -12,14 +12,25 @@ import torch
 from torch import Tensor
 
 from ..specs.errors import ConfigError, unknown_name
-from ..specs.metrics import BINARY_METRICS, CLASS_METRICS, LOWER_IS_BETTER, VALUE_METRICS, TargetKind
+from ..specs.metrics import (
+    BINARY_METRICS,
+    CLASS_METRICS,
+    LOWER_IS_BETTER,
+    ORIGINAL,
+    ORIGINAL_METRICS,
+    PROBABILITY_METRICS,
+    VALUE_METRICS,
+    TargetKind,
+)
 from .binary_metrics import BINARY_SCORES, BinaryEvaluation, label_table
+from .calibration_metrics import PROBABILITY_SCORES
 from .class_metrics import CLASS_SCORES, ClassEvaluation, class_frequencies, confusion_matrix
 from .metric_inputs import MetricInputs, align_classes, align_entries, flatten_rows
 from .metric_scores import Score
-from .value_metrics import VALUE_SCORES, ValueEvaluation
+from .value_metrics import VALUE_SCORES, ValueEvaluation, value_table
 
 __all__ = [
+    "KIND_WORDS",
     "METRICS",
     "Metric",
     "MetricResult",
@@ -30,6 +41,7 @@ __all__ = [
     "metric_problem",
     "trivial_prediction",
     "undefined_notes",
+    "value_table",
 ]
 
 
@@ -37,10 +49,11 @@ __all__ = [
 class Metric:
     """What is known of a metric besides its number.
 
-    `unit` is what `MetricResult.undefined` counts, `cause` what makes a unit 0/0.
+    `kinds` are those of the targets it is for; `unit` is what `MetricResult.undefined` counts, `cause`
+    what makes a unit 0/0.
     """
 
-    kind: TargetKind
+    kinds: tuple[TargetKind, ...]
     higher_is_better: bool
     unit: str
     cause: str
@@ -67,6 +80,7 @@ def evaluate_metrics(
     sample_weight: Tensor | None = None,
     top_k: int = 5,
     thresholds: float | Tensor = 0.5,
+    kind: TargetKind | None = None,
     stacked: bool = False,
 ) -> MetricResult:
     """The named metrics of one output, on its device, without gradients.
@@ -75,7 +89,9 @@ def evaluate_metrics(
     [N, D] values for the others; `stacked` says that a member axis [K, ...] stands before. `target`
     and `mask` (bool, true where observed) have that shape with or without the member axis; further
     axes, as of images, are flattened, and (N,) is (N, 1). For classes the target may be indices [N].
-    A NaN target is a missing one. `sample_weight` is [N]. `thresholds` is a number or [L].
+    A NaN target is a missing one. `sample_weight` is [N]. `thresholds` is a number or [L]. `kind` is what
+    the targets are read as by a metric for several kinds. Metrics of original units are those of numbers,
+    of a prediction and a target that are in the units of the table already.
 
     0/0 counts as 0 and is marked in `undefined`, but AUROC and average precision of a label with a
     single class are left out of the mean over labels (NaN where no label is left), as in torchmetrics
@@ -84,12 +100,12 @@ def evaluate_metrics(
     """
     values: dict[str, Tensor] = {}
     undefined: dict[str, Tensor] = {}
-    for kind, group in _by_kind(names).items():
-        align = align_classes if kind == "classes" else align_entries
+    for read_as, group in _by_kind(names, kind).items():
+        align = align_classes if read_as == "classes" else align_entries
         inputs = align(prediction, target=target, mask=mask, sample_weight=sample_weight, stacked=stacked)
-        _check_fit(group, kind, inputs.prediction.shape[-1], top_k)
+        _check_fit(group, read_as, inputs.prediction.shape[-1], top_k)
         broken = inputs.broken_members
-        for name, score in _scores(group, kind, inputs, top_k=top_k, thresholds=thresholds).items():
+        for name, score in _scores(group, read_as, inputs, top_k=top_k, thresholds=thresholds).items():
             value = score.value.masked_fill(broken, torch.nan)
             units = score.undefined.expand(len(broken), -1)
             values[name], undefined[name] = (value, units) if stacked else (value[0], units[0])
@@ -158,10 +174,14 @@ def metric_problem(name: str, kind: TargetKind, width: int, *, top_k: int = 5) -
     """Why a metric does not fit an output of `width` columns, and what does; None where it fits."""
     if name not in METRICS:
         return unknown_name("metric", name, METRICS)
-    if METRICS[name].kind != kind:
-        of_kind = [other for other, metric in METRICS.items() if metric.kind == kind]
+    if kind not in METRICS[name].kinds:
+        of_kind = [
+            other
+            for other, metric in METRICS.items()
+            if kind in metric.kinds and other not in ORIGINAL_METRICS
+        ]
         fitting = [other for other in of_kind if metric_problem(other, kind, width, top_k=top_k) is None]
-        asked, given = _KIND_WORDS[METRICS[name].kind], _KIND_WORDS[kind]
+        asked, given = " or ".join(KIND_WORDS[each] for each in METRICS[name].kinds), KIND_WORDS[kind]
         return f"metric {name!r} is for {asked}, the target here is {given}; allowed: {', '.join(fitting)}."
     if name in _SINGLE_COLUMN and width > 1:
         several = [other for other in METRICS if other.rpartition("_")[0] == name]
@@ -176,7 +196,7 @@ def metric_problem(name: str, kind: TargetKind, width: int, *, top_k: int = 5) -
 
 _SINGLE_COLUMN = ("precision", "recall", "f1", "auroc", "average_precision")
 
-_KIND_WORDS: dict[TargetKind, str] = {
+KIND_WORDS: dict[TargetKind, str] = {
     "binary": "binary labels",
     "classes": "one class of several",
     "values": "numbers",
@@ -192,27 +212,30 @@ _CAUSES = {
 }
 
 
-def _metric(name: str, kind: TargetKind) -> Metric:
+def _metric(name: str, *kinds: TargetKind) -> Metric:
     stem, _, average = name.rpartition("_")
     cause = _CAUSES.get(name) or _CAUSES.get(stem) or "no observed entries"
-    unit = "outputs" if name == "r2" else "rows" if average == "samples" else "labels"
-    return Metric(kind, name not in LOWER_IS_BETTER, unit, cause)
+    unit = "outputs" if "r2" in (name, stem) else "rows" if average == "samples" else "labels"
+    return Metric(kinds, name not in LOWER_IS_BETTER, unit, cause)
 
 
 METRICS: dict[str, Metric] = {
     **{name: _metric(name, "binary") for name in BINARY_METRICS},
     **{name: _metric(name, "classes") for name in CLASS_METRICS},
     **{name: _metric(name, "values") for name in VALUE_METRICS},
+    **{name: _metric(name, "binary", "classes") for name in PROBABILITY_METRICS},
+    **{name: _metric(name, "values") for name in ORIGINAL_METRICS},
 }
 """Every metric a config may name."""
 
 
-def _by_kind(names: Sequence[str]) -> dict[TargetKind, list[str]]:
+def _by_kind(names: Sequence[str], kind: TargetKind | None) -> dict[TargetKind, list[str]]:
     groups: dict[TargetKind, list[str]] = {}
     for name in names:
         if name not in METRICS:
             raise ConfigError(unknown_name("metric", name, METRICS))
-        groups.setdefault(METRICS[name].kind, []).append(name)
+        kinds = METRICS[name].kinds
+        groups.setdefault(kind if kind in kinds else kinds[0], []).append(name)
     return groups
 
 
@@ -232,11 +255,13 @@ def _scores(
     thresholds: float | Tensor,
 ) -> dict[str, Score]:
     """One evaluation object per call: the metrics share its counts and sorts."""
+    scores = {name: PROBABILITY_SCORES[name](inputs) for name in names if name in PROBABILITY_SCORES}
+    others = [name for name in names if name not in scores]
     if kind == "binary":
         binary = BinaryEvaluation(inputs, thresholds)
-        return {name: BINARY_SCORES[name](binary) for name in names}
+        return scores | {name: BINARY_SCORES[name](binary) for name in others}
     if kind == "classes":
         classes = ClassEvaluation(inputs, top_k)
-        return {name: CLASS_SCORES[name](classes) for name in names}
+        return scores | {name: CLASS_SCORES[name](classes) for name in others}
     numbers = ValueEvaluation(inputs)
-    return {name: VALUE_SCORES[name](numbers) for name in names}
+    return {name: VALUE_SCORES[name.removesuffix(ORIGINAL)](numbers) for name in others}

@@ -95,7 +95,7 @@ def build_monitor(experiment: Experiment, objective: Objective, metrics: Sequenc
     Raises:
         ConfigError: a key that no epoch has, or a sum of keys that improve in opposite directions.
     """
-    validated = experiment.data.validation_split > 0.0
+    validated = experiment.data.has_validation
     keys = _epoch_keys(objective, metrics, validated=validated)
     default = Monitored({"validation/loss" if validated else "train/loss": 1.0}, lower_is_better=True)
     stopping = experiment.training.early_stopping or EarlyStopping()

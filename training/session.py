@@ -18,6 +18,7 @@ from ..specs.resolved import resolved_yaml
 from .assemble import Workshop, narrow, open_workshop
 from .blueprint import draw_blueprint
 from .checkpoint import load_member_state
+from .decision_search import find_decisions
 from .devices import choose_device, prepare_process
 from .divergence import describe_divergence
 from .final import RunResult, Yardstick, make_yardstick, score_best
@@ -110,6 +111,7 @@ class Session:
     def _create_folder(self, experiment: Experiment, runs: Path, command: Sequence[str]) -> RunFolder:
         threads = torch.get_num_threads()
         members = len(self.experiments)
+        preparation = self.blueprint.source.preparation
         return RunFolder.create(
             runs,
             experiment.name,
@@ -128,6 +130,7 @@ class Session:
                 "threads": threads,
                 "members": members,
             },
+            preparation=None if preparation is None else preparation.document(),
         )
 
     def _announce(self, members: Sequence[Member]) -> None:
@@ -148,7 +151,11 @@ class Session:
         )
         for member in members:
             member.folder.log(f"started on {facts.device}: {facts.parameters} parameters")
+            for note in splits.notes:
+                member.folder.log(note)
         self.reporter.run_started(facts)
+        for note in splits.notes:
+            self.reporter.message(note)
 
     def _finish(self, member: Member, position: int) -> RunResult:
         """Score a member's best weights in a network of its own, and close its folder."""
@@ -160,15 +167,24 @@ class Session:
         restore_weights(trainee, member.best_weights)
         result = self._result(member, position, "finished")
         started = time.perf_counter()
-        yardstick = self.yardstick = self.yardstick or make_yardstick(self.workshop)
-        keep_reconstructions(
-            member.folder, self.blueprint, trainee.network, yardstick.table, self.workshop.dtype
-        )
-        member.folder.write_labels(score_best(result, self.workshop, trainee, yardstick))
+        self._score(result, member.folder, trainee)
         self.seconds["evaluate"] = self.seconds.get("evaluate", 0.0) + time.perf_counter() - started
         result.seconds = {**self.seconds, "total": time.perf_counter() - self.started}
         member.folder.write_summary(result.document())
         return result
+
+    def _score(self, result: RunResult, folder: RunFolder, trainee: Trainee) -> None:
+        """Decide what is to be decided with these weights, score them, and write both down."""
+        yardstick = self.yardstick = self.yardstick or make_yardstick(self.workshop)
+        keep_reconstructions(folder, self.blueprint, trainee.network, yardstick.table, self.workshop.dtype)
+        decisions, notes = find_decisions(self.workshop, trainee)
+        result.notes += notes
+        if decisions:
+            folder.write_decisions(decisions.document())
+        scored = score_best(result, self.workshop, trainee, decisions=decisions, yardstick=yardstick)
+        folder.write_labels([row for scores in scored for row in scores.labels])
+        if columns := [row for scores in scored for row in scores.columns]:
+            folder.write_values(columns)
 
     def _describe_divergence(self, member: Member, trainee: Trainee, position: int) -> str:
         assert member.diverged is not None

@@ -23,9 +23,19 @@ def restore_best(trainee: Trainee, folder: RunFolder) -> None:
 
     Raises ConfigError where the run's network is another one, DataError for a damaged checkpoint.
     """
+    kept = cast("KeptWeights", load_best(trainee.network, folder))
+    if set(kept["weights"]) == set(trainee.objective.names):
+        restore_weights(trainee, kept)
+
+
+def load_best(network: Network, folder: RunFolder) -> dict[str, object]:
+    """Put the weights and averages of a run's best epoch into a single network; gives the checkpoint's facts.
+
+    Raises ConfigError where the run's network is another one, DataError for a damaged checkpoint.
+    """
     tensors, facts = load_checkpoint(folder.checkpoint_path("best"))
     saved = {name.removeprefix("model/"): each for name, each in tensors.items()}
-    state = trainee.network.state_dict()
+    state = network.state_dict()
     run = str(folder.path)
     problems = [f"run {run!r} has no {name}" for name in state if name not in saved]
     problems += [f"run {run!r} has {name}, and this network has not" for name in saved if name not in state]
@@ -36,10 +46,8 @@ def restore_best(trainee: Trainee, folder: RunFolder) -> None:
     ]
     if problems:
         raise ConfigError([Problem(problem, ("model",)) for problem in problems])
-    load_member_state(trainee.network, None, saved)
-    kept = cast("KeptWeights", facts)
-    if set(kept["weights"]) == set(trainee.objective.names):
-        restore_weights(trainee, kept)
+    load_member_state(network, None, saved)
+    return facts
 
 
 def load_weights_from(network: Network, run: str) -> list[str]:

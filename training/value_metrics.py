@@ -12,8 +12,26 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .metric_inputs import MetricInputs
+from .metric_inputs import MetricInputs, align_entries
 from .metric_scores import Score, mean_score, pooled_score, ratio, weighted_sum
+
+
+def value_table(
+    prediction: Tensor, target: Tensor, mask: Tensor | None = None, sample_weight: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Each output's figures, [D], of one network; shapes and rules as in `evaluate_metrics`.
+
+    `observed` is a plain count (int64); `mse`, `mae`, `rmse` and `r2` are float64 and weighted. 0/0 gives
+    0, and so does `r2` of a constant target; an output with a NaN prediction has NaN for all.
+    """
+    inputs = align_entries(prediction, target=target, mask=mask, sample_weight=sample_weight, stacked=False)
+    evaluation = ValueEvaluation(inputs)
+    mse, _ = ratio(evaluation.squared_errors, evaluation.totals)
+    mae, _ = ratio(evaluation.absolute_errors, evaluation.totals)
+    figures = {"mse": mse, "mae": mae, "rmse": mse.sqrt(), "r2": evaluation.explained[0]}
+    broken = inputs.broken_entries.any(-2)
+    table = {name: value.masked_fill(broken, torch.nan) for name, value in figures.items()}
+    return {name: value.squeeze(0) for name, value in {"observed": inputs.observed.sum(-2), **table}.items()}
 
 
 @dataclass(frozen=True)
@@ -48,14 +66,35 @@ class ValueEvaluation:
         """Float64 [K, D]: sums over the rows."""
         return weighted_sum(self.errors.square(), self.inputs.weight)
 
+    @cached_property
+    def absolute_errors(self) -> Tensor:
+        """Float64 [K, D]: sums over the rows."""
+        return weighted_sum(self.errors.abs(), self.inputs.weight)
+
+    @cached_property
+    def explained(self) -> tuple[Tensor, Tensor]:
+        """Each output's 1 - residual / total sum of squares, float64 [K, D], and bool [K, D]: undefined.
+
+        An output whose counted targets are all equal has no variance to explain: 0, even if predicted
+        perfectly (scikit-learn gives 1 there), and undefined.
+        """
+        target, counted, weight = self.target, self.counted, self.inputs.weight
+        mean, _ = ratio(weighted_sum(target, weight), self.totals)
+        deviations = (target - mean.unsqueeze(-2)).masked_fill(~counted, 0.0)
+        lowest = target.masked_fill(~counted, torch.inf).amin(-2)
+        highest = target.masked_fill(~counted, -torch.inf).amax(-2)
+        # The rounded mean of equal targets may miss them, so equality is asked of the targets themselves.
+        variance = weighted_sum(deviations.square(), weight).masked_fill(lowest >= highest, 0.0)
+        unexplained, constant = ratio(self.squared_errors, variance)
+        return (1.0 - unexplained).masked_fill(constant, 0.0), constant
+
 
 def _mse(evaluation: ValueEvaluation) -> Score:
     return pooled_score(evaluation.squared_errors.sum(-1), evaluation.totals.sum(-1))
 
 
 def _mae(evaluation: ValueEvaluation) -> Score:
-    errors = weighted_sum(evaluation.errors.abs(), evaluation.inputs.weight)
-    return pooled_score(errors.sum(-1), evaluation.totals.sum(-1))
+    return pooled_score(evaluation.absolute_errors.sum(-1), evaluation.totals.sum(-1))
 
 
 def _rmse(evaluation: ValueEvaluation) -> Score:
@@ -65,20 +104,8 @@ def _rmse(evaluation: ValueEvaluation) -> Score:
 
 
 def _r2(evaluation: ValueEvaluation) -> Score:
-    """Mean over outputs of 1 - residual / total sum of squares (scikit-learn's uniform_average).
-
-    An output whose counted targets are all equal has no variance to explain: 0, even if predicted
-    perfectly (scikit-learn gives 1 there), and undefined.
-    """
-    target, counted, weight = evaluation.target, evaluation.counted, evaluation.inputs.weight
-    mean, _ = ratio(weighted_sum(target, weight), evaluation.totals)
-    deviations = (target - mean.unsqueeze(-2)).masked_fill(~counted, 0.0)
-    lowest = target.masked_fill(~counted, torch.inf).amin(-2)
-    highest = target.masked_fill(~counted, -torch.inf).amax(-2)
-    # The rounded mean of equal targets may miss them, so equality is asked of the targets themselves.
-    variance = weighted_sum(deviations.square(), weight).masked_fill(lowest >= highest, 0.0)
-    unexplained, constant = ratio(evaluation.squared_errors, variance)
-    return mean_score((1.0 - unexplained).masked_fill(constant, 0.0), constant)
+    """Mean over outputs (scikit-learn's uniform_average)."""
+    return mean_score(*evaluation.explained)
 
 
 VALUE_SCORES: dict[str, Callable[[ValueEvaluation], Score]] = {

@@ -61,6 +61,7 @@ def test_the_document(mlx: Mlx, tiny: str, tmp_path: Path) -> None:
         ],
         "metrics": {"scores": ["f1_micro"]},
         "parameters": 784 * 6 + 6 + 6 * 6 + 6,
+        "findings": [],
     }
 
 

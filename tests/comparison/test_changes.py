@@ -59,7 +59,7 @@ def test_problems_stand_where_the_change_is_written(load: Load) -> None:
 
 
 def test_name_seed_and_sections_belong_to_no_setting(load: Load) -> None:
-    for path in ("name", "seed", "compare.seeds"):
+    for path in ("name", "seed", "compare.seeds", "ignore"):
         with pytest.raises(ConfigError, match="cannot be changed by a setting"):
             change(load(), {path: 1})
 
@@ -68,6 +68,8 @@ def test_varied_paths(load: Load) -> None:
     flats = [flatten(load()), flatten(load("losses.digit.weight=0.1", "seed=4", "name=other"))]
     assert varied_paths(flats) == ["losses.digit.weight"]
     assert varied_paths([flats[0]]) == []
+    assert varied_paths([flats[0], flatten(load("ignore=[MLX107]"))]) == []
+    assert change(load("ignore=[MLX107]"), {"losses.digit.weight": 0.1}).ignore == ["MLX107"]
     with_sgd = [flats[0], flatten(load("optimizer.type=sgd"))]
     assert "optimizer.beta_1" in varied_paths(with_sgd)
     assert telling_paths(varied_paths(with_sgd)) == ["optimizer.type"]

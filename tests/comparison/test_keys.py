@@ -71,5 +71,8 @@ def test_what_is_not_there_or_ambiguous() -> None:
 
 def test_directions() -> None:
     falling = ["test/loss", "test/main/loss", "test/main/hamming_loss", "test/main/mse"]
+    falling += [f"test/main/{name}" for name in ("ece", "mse_original", "mae_original", "rmse_original")]
     assert all(map(lower_is_better, falling))
-    assert not any(map(lower_is_better, ["test/main/f1", "test/loss/auroc", "test/main/r2"]))
+    assert not any(
+        map(lower_is_better, ["test/main/f1", "test/loss/auroc", "test/main/r2", "test/main/r2_original"])
+    )

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from mlx_runner.data import Field, Splits, build_splits, describe_source
+from mlx_runner.data import Field, Splits, open_source
 from mlx_runner.specs.sources import AnySource, Headlines, Mnist, MultilabelMnist, MultiMnist
 
 SOURCES = [
@@ -37,9 +37,9 @@ def assert_fits(values: torch.Tensor, field: Field) -> None:
 
 @pytest.mark.parametrize("spec", SOURCES, ids=repr)
 def test_what_is_described_is_what_is_built(spec: AnySource) -> None:
-    splits = build_splits(spec)
+    splits = open_source(spec).build()
     assert isinstance(splits, Splits)
-    assert splits.schema == describe_source(spec)
+    assert splits.schema == open_source(spec).schema
     for table in (splits.train, splits.validation, splits.test):
         assert table is not None
         assert table.inputs.keys() == splits.schema.inputs.keys()
@@ -51,10 +51,10 @@ def test_what_is_described_is_what_is_built(spec: AnySource) -> None:
 def test_neither_describing_nor_building_imports_torchvision() -> None:
     program = (
         "import sys\n"
-        "from mlx_runner.data import build_splits, describe_source\n"
+        "from mlx_runner.data import open_source\n"
         "from mlx_runner.specs.sources import Mnist\n"
-        "describe_source(Mnist())\n"
-        "build_splits(Mnist(samples=10, test_samples=10))\n"
+        "open_source(Mnist())\n"
+        "open_source(Mnist(samples=10, test_samples=10)).build()\n"
         "sys.exit('torchvision' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -23,7 +23,7 @@ from mlx_runner.data import Table
 from mlx_runner.specs.load import load_experiment
 from mlx_runner.training.assemble import open_workshop
 from mlx_runner.training.blueprint import draw_blueprint
-from mlx_runner.training.fit import FitPlan, order_rows
+from mlx_runner.training.fit import order_rows
 from mlx_runner.training.step import Trainee, train_step
 
 # Keras hands PyTorch variables to NumPy 2 in a way that NumPy is about to retire.
@@ -99,9 +99,8 @@ def assemble(config: str, overrides: list[str], steps: int) -> tuple[Trainee, It
     experiment = load_experiment(config, overrides)
     workshop = open_workshop(draw_blueprint(experiment), torch.device("cpu"))
     size, train = experiment.training.batch_size, workshop.splits.train
-    plan = FitPlan(epochs=steps, batch_size=size, shuffle=True, seeds=(0,), metrics=[])
     epochs = -(-steps // workshop.steps_per_epoch)
-    orders = [order_rows(plan, epoch, len(train), seeds=(0,)) for epoch in range(1, epochs + 1)]
+    orders = [order_rows(epoch, len(train), seeds=(0,), shuffle=True) for epoch in range(1, epochs + 1)]
     indices = [index for order in orders for index in torch.split(order, size)]
     batches = (train.gather(index, workshop.dtype) for index in indices[:steps])
     return workshop.build([experiment], stacked=False), batches

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mlx_runner.records.numbers import to_json
 from mlx_runner.records.process import describe_process
-from mlx_runner.records.run_folder import LABEL_COLUMNS, LEDGER_COLUMNS, RUN_NAME, RunFolder
+from mlx_runner.records.run_folder import LABEL_COLUMNS, LEDGER_COLUMNS, RUN_NAME, VALUE_COLUMNS, RunFolder
 from mlx_runner.records.tables import Cell
 from mlx_runner.specs.errors import ConfigError, DataError, MachineError
 
@@ -163,6 +163,9 @@ def test_tables_come_back(tmp_path: Path) -> None:
     run.append_timings({"epoch": 1, "seconds": 2.5, "examples_per_second": 1000})
     label = dict.fromkeys(LABEL_COLUMNS, 0.5) | {"split": "test", "output": "digits", "label": "7"}
     run.write_labels([label])
+    value = dict.fromkeys(VALUE_COLUMNS, 0.5) | {"split": "test", "output": "price", "column": "7"}
+    value |= {"mae_original": None}
+    run.write_values([value])
     assert run.read_metrics() == [
         {"epoch": 1, "train/loss": 0.5, "validation/main/auroc": None},
         {"epoch": 2, "train/loss": 0.25, "validation/main/auroc": 1.0},
@@ -170,6 +173,18 @@ def test_tables_come_back(tmp_path: Path) -> None:
     assert run.read_ledger() == [_ledger_row(1)]
     assert run.read_timings() == [{"epoch": 1, "seconds": 2.5, "examples_per_second": 1000}]
     assert run.read_labels() == [label]
+    assert run.read_values() == [value]
+
+
+def test_decisions_come_back_digit_by_digit(tmp_path: Path) -> None:
+    run = _create(tmp_path)
+    assert run.read_decisions() is None
+    decisions = {"thresholds": {"scores": {"7": 0.1 + 0.2, "=x": 1 / 3}}, "temperatures": {"scores": 2 / 3}}
+    run.write_decisions(decisions)
+    assert run.read_decisions() == decisions
+    (run.path / "decisions.json").write_text("{", "utf-8")
+    with pytest.raises(DataError, match=r"decisions\.json"):
+        run.read_decisions()
 
 
 def test_rows_outside_the_vocabulary_are_refused(tmp_path: Path) -> None:

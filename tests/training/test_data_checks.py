@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from mlx_runner.data import Splits, Table, build_splits
+from mlx_runner.data import Splits, Table, open_source
 from mlx_runner.specs.errors import DataError
 from mlx_runner.specs.experiment import Experiment
 from mlx_runner.specs.load import load_experiment
@@ -57,7 +57,7 @@ def test_standardized_pixels_are_no_probabilities(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         run_experiment(experiment, runs=tmp_path / "runs")
     assert caught.value.code == 3
-    images = build_splits(experiment.data).train.inputs["image"].double()
+    images = open_source(experiment.data).build().train.inputs["image"].double()
     mean, deviation = images.mean(), images.std(correction=0)
     low, high = float((images.min() - mean) / deviation), float((images.max() - mean) / deviation)
     first = caught.value.problems[0]
@@ -105,7 +105,7 @@ def prepared(**losses: dict[str, Any]) -> tuple[Blueprint, Splits]:
     """A blueprint and its data, with arguments for the losses."""
     described = {name: {**loss, **losses.get(name, {})} for name, loss in BASE["losses"].items()}
     experiment = Experiment.model_validate(BASE | {"losses": described})
-    return draw_blueprint(experiment), build_splits(experiment.data)
+    return draw_blueprint(experiment), open_source(experiment.data).build()
 
 
 def said_of(blueprint: Blueprint, splits: Splits) -> list[str]:
@@ -191,7 +191,7 @@ def test_inputs_are_finite(value: float) -> None:
 def test_words_lie_in_the_vocabulary(token: int, low: int, high: int) -> None:
     overrides = ["data.samples=100", "data.length=20", "model.layers.embedding.output_dim=4"]
     experiment = load_experiment("headline", overrides)
-    blueprint, splits = draw_blueprint(experiment), build_splits(experiment.data)
+    blueprint, splits = draw_blueprint(experiment), open_source(experiment.data).build()
     words = torch.full_like(splits.train.inputs["headline"], 3)
     words[0, :2] = torch.tensor([token, 77])
     broken = replace(splits.train, inputs={**splits.train.inputs, "headline": words})

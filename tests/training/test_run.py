@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from mlx_runner.data import build_splits
+from mlx_runner.data import open_source
 from mlx_runner.records.run_folder import RunFolder
 from mlx_runner.specs.errors import ConfigError, DivergedError
 from mlx_runner.specs.experiment import Experiment
@@ -55,7 +55,7 @@ def test_run_equals_a_loop_written_by_hand(tmp_path: Path, batch_size: int) -> N
         numerics="torch", training={"epochs": 3, "batch_size": batch_size, "precision": "float64"}
     )
     result = run_experiment(described, runs=tmp_path)
-    splits = build_splits(described.data)
+    splits = open_source(described.data).build()
     images = splits.train.inputs["image"].double() / 255
     labels = splits.train.targets["attributes"].double()
     module = hand_written(described)
@@ -99,7 +99,7 @@ def hand_written(described: Experiment) -> nn.Sequential:
 def test_the_baseline_predicts_the_prevalence(tmp_path: Path) -> None:
     described = experiment()
     result = run_experiment(described, runs=tmp_path)
-    splits = build_splits(described.data)
+    splits = open_source(described.data).build()
     prevalence = splits.train.targets["attributes"].double().mean(0)
     targets = splits.test.targets["attributes"].double()
     expected = F.binary_cross_entropy(prevalence.expand_as(targets), targets).item()

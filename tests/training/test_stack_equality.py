@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mlx_runner.data import Splits, Table, build_splits
+from mlx_runner.data import Splits, Table, open_source
 from mlx_runner.specs.experiment import Experiment
 from mlx_runner.specs.load import load_experiment
 from mlx_runner.training.assemble import Workshop, open_workshop
@@ -167,5 +167,5 @@ def digits() -> Splits:
     described = load_experiment(
         "multilabel_attributes", ["data.samples=60", "data.test_samples=20", "data.validation_split=0"]
     )
-    splits = build_splits(described.data)
+    splits = open_source(described.data).build()
     return replace(splits, train=splits.train.select({"image", "attributes", "digit"}))
