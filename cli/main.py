@@ -11,6 +11,7 @@ from typer.main import get_command
 
 from .check import check
 from .compare import compare
+from .evaluate import evaluate
 from .explain import explain
 from .runs import runs
 from .train import train
@@ -26,6 +27,7 @@ app.command()(train)
 app.command()(compare)
 app.command()(explain)
 app.command()(check)
+app.command()(evaluate)
 app.command()(runs)
 
 

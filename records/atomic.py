@@ -1,4 +1,4 @@
-"""Text on disk, whole at every instant: written beside its place, then moved onto it."""
+"""Files on disk, whole at every instant: written beside their place, then moved onto it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import errno
 import json
 import os
 import secrets
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 from ..specs.errors import DataError, MachineError
 
@@ -29,18 +31,44 @@ def write_bytes(path: Path, data: bytes) -> None:
 
     After a failure the old file is untouched and no temporary file is left behind. Raises MachineError.
     """
+    with open_replacement(path) as file, writing(path):
+        file.write(data)
+
+
+@contextmanager
+def open_replacement(path: Path) -> Generator[BinaryIO]:
+    """A file that takes the place of the one at `path`, in one step, when the block ends well.
+
+    When it does not, the old file is untouched and no temporary file is left behind. Raises MachineError;
+    the block's own errors are the block's to explain.
+    """
     # Not tempfile: its files are private (0600), and would stay so after the move.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
+        with writing(path):
+            file = temporary.open("xb")
         try:
-            with temporary.open("xb") as file:
-                file.write(data)
+            yield file
+            with writing(path):
                 file.flush()
                 # Without it a power cut may leave the new name on an empty file.
                 os.fsync(file.fileno())
-            temporary.replace(path)
         finally:
+            # All is flushed by now, or of no use any more.
+            with suppress(OSError):
+                file.close()
+        with writing(path):
+            temporary.replace(path)
+    finally:
+        with writing(path):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Generator[None]:
+    """Turns what the system says against a write to `path` into a MachineError."""
+    try:
+        yield
     except OSError as error:
         raise disk_error("write", path, error) from error
 

@@ -17,7 +17,7 @@ Row = dict[str, Cell]
 
 # What a spreadsheet takes for a formula. An apostrophe before it makes it text; one more is added to
 # text that already looks neutralized, so that reading gives every text back.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 _NEUTRALIZED = re.compile(r"'+[=+\-@\t\r\n]")
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,99})")
 _FLOAT = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
@@ -76,6 +76,11 @@ def table_columns(path: Path) -> list[str]:
     return [] if text is None else _header(path, text)
 
 
+def neutralize(text: str) -> str:
+    """Text for a cell, an apostrophe before what a spreadsheet would take for a formula."""
+    return f"'{text}" if FORMULA.match(text) else text
+
+
 def _cells(rows: Sequence[Mapping[str, Cell]], columns: Sequence[str]) -> list[list[Cell]]:
     for row in rows:
         unknown = [name for name in row if name not in columns]
@@ -98,7 +103,7 @@ def _text(cell: Cell) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str):
-        return f"'{cell}" if _FORMULA.match(cell) else cell
+        return neutralize(cell)
     return format_number(cell)
 
 
