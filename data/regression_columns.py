@@ -99,6 +99,11 @@ def fit_regression(spec: Regression, frame: Frame, *, name: str, columns: Sequen
         scale, constant = fit_scale(reader, column, values, kind=spec.scale, log1p=spec.log1p)
         fitted.append(RegressionColumn(column=column, scale=scale))
         notes += empty_notes(column, num_empty, len(values), "masked")
-        notes += [f"{column}: constant in the training rows"] if constant else []
+        if constant and len(values) - num_empty > 1:
+            value = f"{values[~np.isnan(values)][0]:g}"
+            reader.reject_column(
+                f"every cell of column {quoted(column)} is {value} in the training rows: there is nothing to "
+                "predict; choose another target."
+            )
     reader.finish()
     return RegressionEncoder(name=name, fitted=tuple(fitted), notes=tuple(notes))
