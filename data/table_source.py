@@ -25,7 +25,7 @@ from .frame_splits import split_frame
 from .preparation import Preparation
 from .source import Source
 from .table import Scale, Splits, Table
-from .table_files import read_columns, read_frame
+from .table_files import read_columns, read_frame, refuse_shared_files
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,7 @@ def _needed(
 
 
 def _read(spec: TableFiles, plan: _Plan) -> _Frames:
+    refuse_shared_files(spec)
     frame = read_frame(spec.path, spec, plan.needed)
     given = {
         key: None if path is None else read_frame(path, spec, plan.needed, key=("data", key))
