@@ -13,6 +13,8 @@ from .check import check
 from .compare import compare
 from .evaluate import evaluate
 from .explain import explain
+from .export import export
+from .predict import predict
 from .runs import runs
 from .train import train
 
@@ -28,6 +30,8 @@ app.command()(compare)
 app.command()(explain)
 app.command()(check)
 app.command()(evaluate)
+app.command()(predict)
+app.command()(export)
 app.command()(runs)
 
 

@@ -39,10 +39,12 @@ def _run(arguments: list[str], folder: Path, environment: dict[str, str]) -> tup
         (["-h"], ["Usage: mlx"]),
         (["train", "--help"], ["mlx train", "CONFIG", "[KEY=VALUE]...", "auto|cpu|cuda[:N]", "Exit codes"]),
         (["check", "--help"], ["mlx check", "CONFIG", "[KEY=VALUE]...", "--json"]),
+        (["predict", "--help"], ["mlx predict", "RUN", "FILE", "--input-format", "--rows"]),
+        (["export", "--help"], ["mlx export", "RUN", "onnx|torch|safetensors"]),
         (["runs", "--help"], ["mlx runs", "[DIR]", "--json"]),
         (["--version"], [f"mlx {version('mlx-runner')}\n"]),
     ],
-    ids=["mlx", "short", "train", "check", "runs", "version"],
+    ids=["mlx", "short", "train", "check", "predict", "export", "runs", "version"],
 )
 def test_help_is_plain_and_loads_nothing_heavy(
     arguments: list[str], words: list[str], tmp_path: Path, clean_environment: dict[str, str]
