@@ -14,6 +14,7 @@ from .compare import compare
 from .evaluate import evaluate
 from .explain import explain
 from .export import export
+from .init import init
 from .predict import predict
 from .runs import runs
 from .train import train
@@ -32,6 +33,7 @@ app.command()(check)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(export)
+app.command()(init)
 app.command()(runs)
 
 

@@ -103,14 +103,15 @@ class CellReader:
         data = self.frame.data
         wrong = unknown_name("column", column, data.columns) if column not in data.columns else None
         if wrong is None:
-            cells = data[column]
+            # Operations on a series look its own name up, where `*` and `^a$` are patterns.
+            cells = data.get_column(column).rename("cells")
             if not (cells.dtype.is_nested() or cells.dtype == pl.Binary or cells.dtype == pl.Object):
                 return cells
             wrong = f"column {quoted(column)} holds {cells.dtype}, not text or numbers; convert it."
         if column not in self._unreadable:
             self._unreadable.add(column)
             self.reject_column(wrong)
-        return pl.Series(column, [None] * data.height, dtype=pl.Null)
+        return pl.Series("cells", [None] * data.height, dtype=pl.Null)
 
     def _quote(self, column: str, row: int) -> str:
         """The cell in quotes, or nothing where it is empty."""

@@ -164,14 +164,16 @@ def _parse(block: bytes, layout: Layout, reader: DelimitedReader) -> pl.DataFram
     chosen = reader.names if reader.columns is None else reader.columns
     schema = {name: pl.String() for name in reader.names}
     if not block:
-        return pl.DataFrame(schema=schema).select(chosen)
+        return pl.DataFrame(schema={name: schema[name] for name in chosen})
     data = pl.read_csv(
         block,
         has_header=False,
         schema=schema,
         columns=sorted(reader.names.index(name) for name in chosen),
         separator=reader.separator,
-    ).select(chosen)
+    )
+    # Not `select`, to which a name such as `*` or `^a$` is a pattern.
+    data = pl.DataFrame({name: data.get_column(name) for name in chosen})
     assert data.height == int((~layout.blank).sum()), "Polars sees the rows that were laid out"
     return data
 

@@ -41,11 +41,13 @@ def parquet_frames(
     (`whole`) and memory cannot hold them.
     """
     import polars as pl
+    import polars.selectors as cs
 
     names = parquet_names(path, file)
     require_columns(columns or (), names, file=file)
     with _reading(file):
-        lazy = pl.scan_parquet(path, glob=False).select(names if columns is None else columns)
+        # Selectors, since a plain name such as `*` or `^a$` is a pattern.
+        lazy = pl.scan_parquet(path, glob=False).select(cs.by_name(*(names if columns is None else columns)))
         schema = lazy.collect_schema()
         num_rows: int = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
     if whole:
@@ -62,8 +64,9 @@ def parquet_frames(
 def _plain(name: str, dtype: pl.DataType, file: str) -> pl.Expr:
     """A column as text, numbers, true and false, or points in time."""
     import polars as pl
+    import polars.selectors as cs
 
-    column = pl.col(name)
+    column = cs.by_name(name)
     if isinstance(dtype, pl.Categorical | pl.Enum | pl.Null):
         return column.cast(pl.String)
     if isinstance(dtype, pl.Decimal):

@@ -61,10 +61,16 @@ def duplicate_rows_across_splits(workshop: Workshop) -> Iterator[Problem]:
 
 def hash_inputs(table: Table, inputs: Sequence[str]) -> HashedRows:
     """These inputs of a table, all of them together."""
-    columns = {
-        name: table.inputs[name].contiguous().reshape(len(table), -1).view(torch.uint8) for name in inputs
-    }
+    columns = {name: _bytes(table.inputs[name].reshape(len(table), -1)) for name in inputs}
     return HashedRows(columns, _hash(columns))
+
+
+def _bytes(rows: Tensor) -> Tensor:
+    """Rows (N, n) as their bytes, (N, bytes)."""
+    # A single column may have any stride along it and be contiguous all the same; bytes need a stride of 1.
+    if rows.stride(-1) != 1:
+        rows = rows.clone(memory_format=torch.contiguous_format)
+    return rows.contiguous().view(torch.uint8)
 
 
 def find_repeated(rows: HashedRows, others: HashedRows) -> Repeated | None:

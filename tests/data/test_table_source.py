@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from mlx_runner.data import load_preparation, open_source
@@ -151,3 +152,17 @@ def test_a_negative_or_missing_weight_is_told_with_its_row(tmp_path: Path) -> No
     (tmp_path / "rows.csv").write_text("a,b,kind,y,w\n1,2,x,1,\n3,4,y,5,1\n", "utf-8")
     with pytest.raises(DataError, match=r"column 'w', .*rows.csv, row 1: the cell is empty"):
         open_source(spec).build()
+
+
+@pytest.mark.parametrize("name", ["*", "^a$", "^.*$", "a*", "$", "", " a"])
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_a_name_that_is_a_pattern_to_others_is_a_name(tmp_path: Path, name: str, kind: str) -> None:
+    if not name.strip() and kind == "csv":
+        return
+    data = pl.DataFrame({"a": [1.0, 2.0, 3.0], name: [5.0, 7.0, 6.0], "y": [0.0, 1.0, 2.0]})
+    path = tmp_path / f"rows.{kind}"
+    {"csv": data.write_csv, "parquet": data.write_parquet, "jsonl": data.write_ndjson}[kind](path)
+    inputs = {"x": {"type": "numeric", "columns": [name or "a"], "scale": "none"}}
+    document = {"source": "table", "path": str(path), **COLUMNS, "inputs": inputs, "validation_split": 0.0}
+    train = open_source(TableFiles.model_validate(document)).build().train
+    assert sorted(train.inputs["x"][:, 0].tolist()) == ([5.0, 6.0, 7.0] if name else [1.0, 2.0, 3.0])

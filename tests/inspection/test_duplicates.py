@@ -106,3 +106,12 @@ def test_the_rows_of_mnist_take_well_under_a_second() -> None:
         seconds.append(time.process_time() - started)
         assert repeated == Repeated(1, 15_999, 123)
     assert min(seconds) < 0.5
+
+
+def test_a_single_column_with_a_stride_of_its_own() -> None:
+    """As `array[:, None]` of NumPy makes it: contiguous, and yet not one byte after the other."""
+    values = np.arange(6, dtype=np.float32)
+    wide = np.arange(12, dtype=np.float32).reshape(6, 2)
+    for column in (torch.from_numpy(values[:, None]), torch.from_numpy(wide[:, 1:])):
+        rows = Table({"first": column}, {})
+        assert found(rows, rows, ["first"]) == Repeated(6, 0, 0)
