@@ -20,7 +20,7 @@ from ..training.attribution import (
     reached_rows,
 )
 from ..training.blueprint import draw_blueprint
-from ..training.devices import choose_device, prepare_process
+from ..training.devices import calm_threads, choose_device, prepare_process
 from ..training.fit import order_rows
 from ..training.label_attribution import attribute_labels, is_separable
 from ..training.shared_stack import SharedStack
@@ -91,11 +91,13 @@ def explain(
     prepare_process()
     with located(experiment):
         chosen = choose_device(device)
-        workshop = open_workshop(draw_blueprint(experiment), chosen)
-        trainee = workshop.build([experiment], stacked=False)
-        if run is not None:
-            restore_best(trainee, run)
-        return _Study(workshop, trainee, _first_batches(workshop, batches)).explanation(run)
+        blueprint = draw_blueprint(experiment)
+        with calm_threads(blueprint.network, chosen):
+            workshop = open_workshop(blueprint, chosen)
+            trainee = workshop.build([experiment], stacked=False)
+            if run is not None:
+                restore_best(trainee, run)
+            return _Study(workshop, trainee, _first_batches(workshop, batches)).explanation(run)
 
 
 @dataclass(frozen=True, eq=False)

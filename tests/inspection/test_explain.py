@@ -362,3 +362,16 @@ def _counted(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> tuple[E
 
     monkeypatch.setattr(torch.autograd, "grad", counted)
     return explain(experiment, batches=4), len(calls)
+
+
+def test_a_recurrence_is_explained_on_one_thread_and_leaves_them_as_they_were(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", counts.append)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    explain(small("headline"), batches=1, device="cpu")
+    assert counts == [1, 2]
+    counts.clear()
+    explain(small("multilabel_attributes"), batches=1, device="cpu")
+    assert counts == [2]
