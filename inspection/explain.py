@@ -23,13 +23,14 @@ from ..training.blueprint import draw_blueprint
 from ..training.devices import calm_threads, choose_device, prepare_process
 from ..training.fit import order_rows
 from ..training.label_attribution import attribute_labels, is_separable
+from ..training.reach import frozen_layers
 from ..training.shared_stack import SharedStack
 from ..training.step import Trainee
 from ..training.transfer import restore_best
 from .floors import Floor, measure_floors
 from .gradients import Agreement, LabelReach, Reach, arrange_agreement, arrange_labels, arrange_reach
 from .picture import GraphPicture, picture_graph
-from .updates import Update, take_update
+from .updates import AGGREGATED, Update, take_update
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,13 @@ class Explanation:
     labels: tuple[LabelReach, ...]
     floors: tuple[Floor, ...]
     picture: GraphPicture
+    frozen: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
     def unreached(self) -> tuple[str, ...]:
-        """The layers with trained weights that no loss reaches."""
-        losses = {term.name for term in self.update.terms if term.kind == "loss"}
+        """The layers with trained weights that no loss with a weight above 0 reaches."""
+        losses = {term.name for term in self.update.terms if term.kind == "loss" and term.weight > 0.0}
         return tuple(each.layer for each in self.reach if not losses.intersection(each.norms))
 
     def document(self) -> dict[str, object]:
@@ -72,6 +74,7 @@ class Explanation:
             "reach": {each.layer: {row: each.norms.get(row) for row in self.rows} for each in self.reach},
             "shares": {each.layer: {row: each.shares.get(row) for row in self.rows} for each in self.reach},
             "unreached": list(self.unreached),
+            "frozen": list(self.frozen),
             "agreement": {layer: rows for layer, rows in agreement.items() if rows},
             "labels": {each.term: each.document() for each in self.labels},
             "floors": {each.term: each.document() for each in self.floors},
@@ -114,6 +117,7 @@ class _Study:
         stack = self._stack(len(trainee.objective.terms) + bool(trainee.network.penalties))
         probe = TermProbe(stack, trainee.network, trainee.objective)
         stack.follow(trainee)
+        trainee.weighting.open_step(trainee)
         gradients = [self._gradients(probe, stack, number) for number in range(len(self.batches))]
         slices = layer_slices(trainee.network, trainee.parameters)
         measured = {
@@ -142,6 +146,7 @@ class _Study:
             labels=labels,
             floors=floors,
             picture=picture_graph(experiment, trainee.network, trainee.objective),
+            frozen=frozen_layers(trainee.network),
             notes=_notes(experiment, run),
         )
 
@@ -191,7 +196,7 @@ def _notes(experiment: Experiment, run: RunFolder | None) -> tuple[str, ...]:
     if run is not None:
         notes.append("the optimizer of the step starts anew: its averages are not in the best checkpoint")
     kind = experiment.weighting.type
-    if kind in ("pcgrad", "mgda", "upgrad", "cagrad", "imtl_g"):
+    if kind in AGGREGATED:
         notes.append(
             f"weighting {kind} replaces the weighted sum of the gradients where two terms meet; reach and "
             "agreement are measured before it does"

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..records.text_tables import TextTable, number_text
+from ..training.attribution import REGULARIZATION
 from .explain import Explanation
 from .floors import Floor
 from .gradients import Agreement, LabelLayer, LabelReach, Reach
-from .updates import Update
+from .updates import AGGREGATED, Update
 
 DASH = "-"
 
 # Rows that a reader can take in; the JSON document has all of them.
 _MOST_PAIRS = 24
+_MOST_COLUMNS = 5
 _MOST_LABELS = 20
 
 # Cosines that are nearer to 0 than this matter to nobody.
@@ -57,31 +59,64 @@ def _update_chapter(update: Update) -> Chapter:
     outputs = f"{len(update.outputs)} output{'s' if len(update.outputs) > 1 else ''}"
     steps = "one step" if update.optimizer_steps == 1 else f"{update.optimizer_steps} steps"
     sentences = (
-        f"{update.batch_size} rows and {outputs} gave one total, one backward pass and {steps} of "
+        f"{update.batch_size} rows and {outputs} gave one total, {_passes(update)} and {steps} of "
         f"{update.optimizer}: one update per batch, not one per output.",
         "The gradient of the total is the weighted sum of the terms' gradients: the largest difference is "
         f"{update.deviation:.1e}, beside a largest entry of {update.largest_gradient:.1e}.",
         f"{update.changed_weights:,} of {update.weights:,} weights changed; the same batch then costs "
-        f"{number_text(update.total_after)} instead of {number_text(update.total)}.",
+        f"{_known(update.total_after)} instead of {_known(update.total)}.",
     )
     return Chapter("One update", (TextTable("one update", headings, tuple(rows), 2),), sentences)
 
 
+def _passes(update: Update) -> str:
+    if update.weighting in AGGREGATED:
+        return f"a backward pass per loss, aggregated by {update.weighting},"
+    return "one backward pass"
+
+
+def _known(value: float) -> str:
+    return number_text(value) or "no number"
+
+
 def _reach_chapter(explanation: Explanation) -> Chapter:
-    headings = ("layer", "weights", *explanation.rows)
-    rows = [
-        (each.layer, f"{each.weights:,}", *(_reach_cell(each, row) for row in explanation.rows))
-        for each in explanation.reach
-    ]
     title = "gradient norm of each unweighted term, and its share of the layer's gradient"
     sentences = [
         "A dash: the term does not reach the layer. Norms are means over the batches; shares add up to "
         "100 %, and a negative one works against the others."
     ]
-    sentences += [
-        f"No loss reaches {layer}: its weights stay as they are." for layer in explanation.unreached
+    sentences += [_unreached(explanation, layer) for layer in explanation.unreached]
+    if explanation.frozen:
+        sentences.append(f"Frozen, so that nothing moves them: {', '.join(explanation.frozen)}.")
+    table = _wide_reach if len(explanation.rows) <= _MOST_COLUMNS else _long_reach
+    return Chapter("Reach", (table(explanation, title),), tuple(sentences))
+
+
+def _wide_reach(explanation: Explanation, title: str) -> TextTable:
+    """A row per layer, a column per term."""
+    rows = [
+        (each.layer, f"{each.weights:,}", *(_reach_cell(each, row) for row in explanation.rows))
+        for each in explanation.reach
     ]
-    return Chapter("Reach", (TextTable(title, headings, tuple(rows), 1),), tuple(sentences))
+    return TextTable(title, ("layer", "weights", *explanation.rows), tuple(rows), 1)
+
+
+def _long_reach(explanation: Explanation, title: str) -> TextTable:
+    """A row per layer and term that reaches it: more columns than this fit no screen."""
+    rows = [
+        (each.layer, f"{each.weights:,}", row, number_text(norm), _percent(each.shares[row]))
+        for each in explanation.reach
+        for row, norm in each.norms.items()
+    ]
+    return TextTable(title, ("layer", "weights", "term", "norm", "share"), tuple(rows), 1)
+
+
+def _unreached(explanation: Explanation, layer: str) -> str:
+    reach = next(each for each in explanation.reach if each.layer == layer)
+    movers = [name for name in (REGULARIZATION,) if name in reach.norms]
+    movers += ["weight decay"] if explanation.update.optimizer == "adamw" else []
+    what = f"only {' and '.join(movers)} moves its weights" if movers else "its weights stay as they are"
+    return f"No loss that counts reaches {layer}: {what}."
 
 
 def _reach_cell(reach: Reach, row: str) -> str:
@@ -191,7 +226,10 @@ def _floor_chapter(floors: Sequence[Floor]) -> Chapter:
     ]
     sentences = _noise_sentences(floors)
     table = TextTable(
-        "how far each loss is from the least that it can be on these data", headings, tuple(rows), 2
+        "how far each loss is from the least that any prediction could make it on these data",
+        headings,
+        tuple(rows),
+        2,
     )
     return Chapter("Floors", (table,), tuple(sentences))
 
@@ -212,7 +250,7 @@ def _noise_sentences(floors: Sequence[Floor]) -> list[str]:
 
 
 def _percent(share: float | None) -> str:
-    return "0" if share is None else f"{100.0 * share:.0f} %"
+    return f"{100.0 * (share or 0.0):.0f} %"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from ..specs.weighting import (
 )
 from ..training.blueprint import Blueprint
 from ..training.metric_plan import OutputMetrics
-from .pairings import field_of, is_multi_hot, is_one_hot, list_pairings
+from .pairings import BINARY, Pairing, field_of, is_multi_hot, is_one_hot, list_pairings
 
 _ENTRY_SHARES = frozenset({"binary_accuracy", "hamming_loss"})
 """Shares of right or wrong entries, the many zeros of a one-hot row included."""
@@ -80,7 +80,8 @@ def threshold_on_logits(blueprint: Blueprint) -> Iterator[Problem]:
         if plan.output in logits and misled:
             yield Problem(
                 f"{plan.output!r} gives logits, but {misled[0]} takes them for probabilities: 0.5 as a logit "
-                "is a probability of 0.622; use activation: sigmoid with from_logits: auto",
+                f"is a probability of 0.622; use activation: {_own_activation(logits[plan.output])} with "
+                "from_logits: auto",
                 _metric_path(blueprint, plan.output, misled[0]) or logits[plan.output].path("from_logits"),
             )
 
@@ -88,6 +89,10 @@ def threshold_on_logits(blueprint: Blueprint) -> Iterator[Problem]:
 def _metric_path(blueprint: Blueprint, output: str, name: str) -> Path | None:
     named = blueprint.experiment.metrics.get(output)
     return ("metrics", output, named.index(name)) if named and name in named else None
+
+
+def _own_activation(pairing: Pairing) -> str:
+    return "sigmoid" if pairing.kind in BINARY else "softmax"
 
 
 def monitor_under_moving_weights(blueprint: Blueprint) -> Iterator[Problem]:
@@ -102,10 +107,11 @@ def monitor_under_moving_weights(blueprint: Blueprint) -> Iterator[Problem]:
         totals = [key for key in monitored.keys if key.count("/") == 1]
         if totals:
             given = experiment.training.early_stopping if path == place else True
+            how = "" if given else " by training.early_stopping.monitor"
             yield Problem(
                 f"{totals[0]} decides which epoch is best, but {experiment.weighting.type} gives it other "
                 f"weights in every epoch; watch {totals[0].partition('/')[0]}/"
-                f"{blueprint.objective.names[0]}/loss or a metric",
+                f"{blueprint.objective.names[0]}/loss or a metric{how}",
                 path if given else ("weighting", "type"),
             )
 

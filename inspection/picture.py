@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..losses import Objective
 from ..models import Network
-from ..models.gradients import StopGradient
+from ..models.gradients import stops_gradient
 from ..records.graph_picture import PictureEdge, PictureNode, draw_graph
 from ..specs.experiment import Experiment
 from ..training.reach import gradient_path, trained_parameters
@@ -67,7 +67,7 @@ def _edges(network: Network, objective: Objective) -> Iterator[PictureEdge]:
     paths = {term.name: gradient_path(network, term.output) for term in objective.terms}
     moved = _moved_below(network)
     for node in network.graph.nodes:
-        stopped = isinstance(network.layer(node.owner), StopGradient)
+        stopped = stops_gradient(network.layer(node.owner))
         for source in dict.fromkeys(node.of):
             flows = not stopped and source in moved
             terms = (name for name, path in paths.items() if flows and node.name in path)
@@ -79,7 +79,7 @@ def _moved_below(network: Network) -> frozenset[str]:
     trained = trained_parameters(network)
     moved: set[str] = set()
     for node in network.graph.nodes:
-        passes = not isinstance(network.layer(node.owner), StopGradient)
+        passes = not stops_gradient(network.layer(node.owner))
         if node.owner in trained or (passes and moved.intersection(node.of)):
             moved.add(node.name)
     return frozenset(moved)

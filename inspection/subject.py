@@ -10,7 +10,7 @@ from ..records.listing import find_run
 from ..records.run_folder import RUN_FILES, RunFolder
 from ..specs.errors import ConfigError, quoted
 from ..specs.experiment import Experiment
-from ..specs.load import load_experiment
+from ..specs.load import load_experiment, shipped_configs
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,23 @@ def find_subject(arguments: Sequence[str], *, runs: Path) -> Subject:
             f"one config and one run at the most, but {len(given)} were given: {quoted(given[2])}."
         )
     first, *others = given
-    if not _is_run(Path(first)):
+    run = _run_named(first, runs)
+    if run is None:
         return Subject(load_experiment(first, overrides), find_run(runs, others[0]) if others else None)
     if others:
         raise ConfigError(f"{quoted(first)} is a run already; give a config before {quoted(others[0])}.")
-    run = RunFolder.open(Path(first))
     return Subject(load_experiment(str(run.path / "config.yaml"), overrides), run)
 
 
-def _is_run(path: Path) -> bool:
-    return path.is_dir() and any((path / name).is_file() for name in RUN_FILES)
+def _run_named(text: str, runs: Path) -> RunFolder | None:
+    """The run that `text` is the folder or the name of, where it names no config."""
+    path = Path(text)
+    if path.is_dir() and any((path / name).is_file() for name in RUN_FILES):
+        return RunFolder.open(path)
+    if path.exists() or text in shipped_configs():
+        return None
+    try:
+        return find_run(runs, text)
+    except ConfigError:
+        # Then it is a config that is not there, which reading it says better.
+        return None

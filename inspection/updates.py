@@ -14,6 +14,9 @@ from ..losses import Ledger
 from ..training.attribution import TermGradients
 from ..training.step import Trainee, score_batch, train_step
 
+AGGREGATED = frozenset({"pcgrad", "mgda", "upgrad", "cagrad", "imtl_g"})
+"""Weightings that make one gradient of the terms' gradients by another rule than the weighted sum."""
+
 
 @dataclass(frozen=True)
 class UpdateTerm:

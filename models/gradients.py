@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .layer import Layer, Shape
 
@@ -31,6 +31,11 @@ class ScaleGradient(Layer):
 
     def forward(self, values: Tensor) -> Tensor:
         return cast("Tensor", _ScaleGradient.apply(values, self.scale))
+
+
+def stops_gradient(layer: nn.Module) -> bool:
+    """Whether nothing flows back through a layer: a stopped gradient, or one that is scaled by 0."""
+    return isinstance(layer, StopGradient) or (isinstance(layer, ScaleGradient) and layer.scale == 0.0)
 
 
 class _Context(Protocol):

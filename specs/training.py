@@ -22,7 +22,7 @@ class EarlyStopping(Spec):
 
 
 class GradientReport(Spec):
-    """Before every `every`-th step, take the terms' gradients apart and write them into gradients.csv.
+    """Before the first step, and each `every` steps after it, write the terms' gradients into gradients.csv.
 
     Each report costs about one more step per loss term; without this section nothing is spent.
     """

@@ -58,6 +58,9 @@ def draw_blueprint(experiment: Experiment, source: Source | None = None) -> Blue
     )
     problems += _untrained_outputs(experiment) + weighting_problems(experiment)
     network = _collect(problems, lambda: _meta_network(experiment, inputs))
+    if network is not None and not any(each.requires_grad for each in network.parameters()):
+        message = "no layer has weights to train: give one some units, or leave trainable: false out"
+        problems.append(Problem(message, ("model", "layers")))
     if problems or network is None:
         raise ConfigError(problems)
     objective = build_objective(

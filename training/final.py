@@ -149,7 +149,10 @@ def _floors(yardstick: Yardstick, trainee: Trainee) -> dict[str, float]:
 
 
 def term_floor(term: LossTerm, table: Table, network: Network, dtype: torch.dtype) -> float | None:
-    """The lowest value that a term can reach on the rows of `table`; None where it is not known."""
+    """The lowest value that any prediction can make of a term on the rows of `table`; None where it is not
+    known, as for a divergence from outputs that need not sum to 1."""
+    if term.loss.type == "kl_divergence" and network.activations[term.output] != "softmax":
+        return None
     value = floor(
         term.loss.type,
         reference_rows(table, term.target, dtype),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..losses import Objective
 from ..models import Network
-from ..models.gradients import StopGradient
+from ..models.gradients import stops_gradient
 
 
 def term_reach(network: Network, objective: Objective) -> dict[str, frozenset[str]]:
@@ -41,6 +41,15 @@ def trained_parameters(network: Network) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def frozen_layers(network: Network) -> tuple[str, ...]:
+    """The layers that have weights, none of which is trained, in the order of the graph."""
+    owners = {node.owner: network.layer(node.owner) for node in network.graph.nodes}
+    trained = trained_parameters(network)
+    return tuple(
+        name for name, layer in owners.items() if name not in trained and len(list(layer.parameters()))
+    )
+
+
 def gradient_path(network: Network, output: str) -> frozenset[str]:
     """The nodes through which a gradient from `output` comes, and those at which it is stopped."""
     nodes = {node.name: node for node in network.graph.nodes}
@@ -50,7 +59,7 @@ def gradient_path(network: Network, output: str) -> frozenset[str]:
         node = nodes.get(waiting.pop())
         if node is not None and node.name not in found:
             found.add(node.name)
-            stopped = isinstance(network.layer(node.owner), StopGradient)
+            stopped = stops_gradient(network.layer(node.owner))
             waiting.extend(() if stopped else node.of)
     return frozenset(found)
 

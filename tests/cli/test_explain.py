@@ -47,7 +47,7 @@ def _explained(mlx: Mlx, folder: Path, *arguments: str) -> dict:
 def test_the_document(mlx: Mlx, folder: Path) -> None:
     document = _explained(mlx, folder, "two.yaml", "--batches", "2")
     assert list(document) == [
-        *("name", "run", "batches", "update", "reach", "shares", "unreached"),
+        *("name", "run", "batches", "update", "reach", "shares", "unreached", "frozen"),
         *("agreement", "labels", "floors", "notes"),
     ]
     assert document["reach"]["scores"]["digit"] is None
@@ -70,7 +70,7 @@ def test_the_tables(mlx: Mlx, folder: Path) -> None:
         "gradient norm of each unweighted term",
         "agreement of the terms' gradients",
         "In scores every weight belongs to one label and gets that label's gradient alone.",
-        "how far each loss is from the least that it can be on these data",
+        "how far each loss is from the least that any prediction could make it on these data",
     ):
         assert words in out
     assert "\x1b" not in out
@@ -151,6 +151,51 @@ def test_a_mistake_in_the_config_is_told_with_its_place(mlx: Mlx, folder: Path) 
     code, out, err = mlx("explain", "two.yaml", "losses.digit.output=digit", folder=folder)
     assert (code, out) == (2, "")
     assert "no output named 'digit'; did you mean 'digits'?" in err
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (["losses.digit.weight=0"], "No loss that counts reaches digits: its weights stay as they are."),
+        (
+            ["losses.digit.weight=0", "model.layers.digits.kernel_regularizer={l2: 0.1}"],
+            "No loss that counts reaches digits: only regularization moves its weights.",
+        ),
+        (
+            ["losses.digit.weight=0", "optimizer={type: adamw}"],
+            "No loss that counts reaches digits: only weight decay moves its weights.",
+        ),
+        (["model.layers.hidden.trainable=false"], "Frozen, so that nothing moves them: hidden."),
+        (["weighting={type: pcgrad}"], "a backward pass per loss, aggregated by pcgrad, and one step"),
+    ],
+    ids=["weight 0", "regularization", "weight decay", "frozen", "aggregated"],
+)
+def test_what_moves_a_layer_is_said_as_it_is(
+    mlx: Mlx, folder: Path, changes: list[str], sentence: str
+) -> None:
+    code, out, err = mlx("explain", "two.yaml", "--batches", "1", *changes, folder=folder)
+    assert (code, err) == (0, "")
+    assert sentence in " ".join(out.split())
+
+
+def test_a_network_that_cannot_learn_is_refused(mlx: Mlx, folder: Path) -> None:
+    frozen = [f"model.layers.{name}.trainable=false" for name in ("hidden", "scores", "digits")]
+    message = "no layer has weights to train: give one some units, or leave trainable: false out"
+    for command in ("explain", "check", "train"):
+        code, out, err = mlx(command, "two.yaml", *frozen, folder=folder)
+        assert (code, out) == (2, "")
+        assert err == f"mlx: two.yaml:5:3: model.layers: {message}\n"
+
+
+def test_many_terms_are_listed_a_row_each(mlx: Mlx, folder: Path) -> None:
+    losses = "".join(
+        f"  more_{index}: {{type: binary_crossentropy, output: scores, target: attributes}}\n"
+        for index in range(5)
+    )
+    (folder / "many.yaml").write_text(TWO.replace("training:", losses + "training:"), "utf-8")
+    code, out, _ = mlx("explain", "many.yaml", "--format", "markdown", folder=folder)
+    assert code == 0
+    assert "| layer | weights | term | norm | share |" in out
 
 
 def test_every_number_is_finite_or_null(mlx: Mlx, folder: Path) -> None:
