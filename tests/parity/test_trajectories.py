@@ -34,6 +34,13 @@ EXACT = {"steps": 200, "rtol": 1e-5}
 ROUNDED = {"steps": 50, "rtol": 1e-3}
 
 
+@pytest.fixture(autouse=True)
+def the_same_initial_weights() -> None:
+    """Drawn from one seed: from some weights Adam carries float32's rounding to 3e-3 within 50 steps, where a
+    gradient is nearly 0, whoever computes it; float64 follows from all of them."""
+    keras.utils.set_random_seed(0)
+
+
 @pytest.fixture
 def keras_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(dtypes.BIT64_TO_BIT32_DTYPE, "float64", "float64")
