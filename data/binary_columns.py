@@ -47,10 +47,7 @@ class BinaryInput(FittedInput):
 
     def encode(self, frame: Frame) -> Encoded:
         """The rows of a frame. Raises DataError."""
-        reader = CellReader(frame, self.path)
-        values = read_yes_no(reader, self.column, positive=self.positive, negative=self.negative, fix=_FIX)
-        reader.finish()
-        return Encoded(torch.from_numpy(values[:, None]).nan_to_num(nan=0.5))
+        return Encoded(_read(self, frame).nan_to_num(nan=0.5))
 
 
 class BinaryTarget(FittedTarget):
@@ -73,14 +70,20 @@ class BinaryTarget(FittedTarget):
 
     def encode(self, frame: Frame) -> Encoded:
         """The rows of a frame. Raises DataError."""
-        reader = CellReader(frame, self.path)
-        values = read_yes_no(reader, self.column, positive=self.positive, negative=self.negative, fix=_FIX)
-        reader.finish()
-        return Encoded.masked(torch.from_numpy(values[:, None]))
+        return Encoded.masked(_read(self, frame))
 
     def decode(self, values: Tensor) -> Mapping[str, Tensor]:
         """Values (..., 1), such as probabilities, by column: (...)."""
         return {self.column: values.squeeze(-1)}
+
+
+def _read(encoder: BinaryInput | BinaryTarget, frame: Frame) -> Tensor:
+    """The column of an encoder, (N, 1) float32, NaN where a cell is empty. Raises DataError."""
+    reader = CellReader(frame, encoder.path)
+    given = {"positive": encoder.positive, "negative": encoder.negative}
+    values = read_yes_no(reader, encoder.column, **given, fix=_FIX)
+    reader.finish()
+    return torch.from_numpy(values[:, None])
 
 
 def fit_binary_input(spec: Binary, frame: Frame, *, name: str) -> BinaryInput:
