@@ -10,11 +10,10 @@ from typing import cast
 from ..specs.document import Document, YamlValue
 from ..specs.errors import ConfigError, Problem, unknown_name
 from ..specs.experiment import Experiment
+from ..specs.flat import plain
 from ..specs.overrides import merge_overrides
 from ..specs.places import COMMAND_LINE, Places
 from ..specs.validation import validate
-
-Flat = dict[str, object]
 
 _PER_MEMBER = {
     "seed": "every setting runs on the same seeds; use --seeds, or seed=N for the first of them",
@@ -49,42 +48,6 @@ def change(
     if problems:
         raise ConfigError(problems)
     return changed
-
-
-def flatten(experiment: Experiment) -> Flat:
-    """Every value of a config by its dotted path, defaults too, without name, seed, `compare`, `ignore`."""
-    data = cast("dict[str, object]", plain(experiment.model_dump(by_alias=True)))
-    flat: Flat = {}
-    for key, value in data.items():
-        if key not in _PER_MEMBER:
-            _flatten(key, value, flat)
-    return flat
-
-
-def varied_paths(flats: Sequence[Flat]) -> list[str]:
-    """The paths whose values are not the same in all of these configs, in their order."""
-    paths = list(dict.fromkeys(path for flat in flats for path in flat))
-    return [path for path in paths if len({repr(flat.get(path)) for flat in flats}) > 1]
-
-
-def telling_paths(paths: Sequence[str]) -> list[str]:
-    """Of varied paths those that tell most: where a type differs, that alone, not all that comes with it."""
-    parents = {path.rpartition(".")[0] for path in paths if path.rpartition(".")[2] in ("type", "source")}
-
-    def is_told(path: str) -> bool:
-        parent, _, step = path.rpartition(".")
-        return parent in parents and step not in ("type", "source")
-
-    return [path for path in paths if not is_told(path)]
-
-
-def plain(value: object) -> object:
-    """The same value without tuples, as reading YAML gives it."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in cast("dict[object, object]", value).items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in cast("list[object]", value)]
-    return value
 
 
 def _changed(document: Document, experiment: Experiment, path: str, value: object, given: Places) -> Document:
@@ -129,11 +92,3 @@ def _replaced(places: Places, steps: Sequence[str], given: Places) -> Places:
     if below is None:  # a key with dots in it: it stays on the command line
         return places
     return places.with_child(step, _replaced(below, steps[1:], given))
-
-
-def _flatten(path: str, value: object, flat: Flat) -> None:
-    if not isinstance(value, dict) or not value:
-        flat[path] = value
-        return
-    for key, item in cast("dict[str, object]", value).items():
-        _flatten(f"{path}.{key}", item, flat)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .changes import Flat, flatten, plain, varied_paths
+from ..specs.flat import Flat, flatten, plain, varied_paths
 from .keys import is_total
 from .results import Finished, MemberResult
 from .settings import Setting, totals_differ

@@ -10,10 +10,10 @@ from itertools import pairwise
 from typing import Literal, cast
 
 from ..specs.experiment import Experiment
+from ..specs.flat import Flat, flatten, plain, telling_paths, varied_paths
 from ..specs.optimizers import SGD, Adagrad, RMSprop
 from ..specs.weighting import stackable
 from ..specs.wording import number_text
-from .changes import Flat, flatten, plain, telling_paths, varied_paths
 from .members import Member
 
 Engine = Literal["stack", "single", "processes"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..records.tables import Cell, Row
 from ..records.text_tables import TextTable, number_text
-from .changes import telling_paths
+from ..specs.flat import telling_paths
 from .judge import JudgedSetting, Judgement, Score
 from .keys import SPLITS, is_total
 from .results import MemberResult

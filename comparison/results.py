@@ -10,8 +10,8 @@ from typing import cast
 
 from ..records.run_folder import RunFolder, Status
 from ..specs.errors import ConfigError, DataError, Problem
+from ..specs.flat import flatten, plain, varied_paths
 from ..specs.load import load_experiment
-from .changes import flatten, plain, varied_paths
 from .grid import setting_name
 from .settings import Setting
 

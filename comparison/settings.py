@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from ..specs.compare import EQUAL
 from ..specs.errors import ConfigError, Problem, unknown_name
 from ..specs.experiment import Experiment
+from ..specs.flat import flatten, varied_paths
 from ..specs.places import Places
-from .changes import change, flatten, varied_paths
+from .changes import change
 from .grid import combine, parse_axes
 
 DEFAULT_SEEDS = 3

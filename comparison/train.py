@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..records.comparison_folder import ComparisonFolder
 from ..specs.errors import ConfigError, DataError, MlxError
-from .changes import flatten
+from ..specs.flat import flatten
 from .evidence import find_doubtful_terms
 from .execute import Execution, execute_plan
 from .finish import write_members, write_results

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from mlx_runner.comparison.changes import change, flatten, telling_paths, varied_paths
+from mlx_runner.comparison.changes import change
 from mlx_runner.specs.errors import ConfigError
 from mlx_runner.specs.experiment import Experiment
+from mlx_runner.specs.flat import flatten, telling_paths, varied_paths
 from mlx_runner.specs.places import Place, Places
 
 Load = Callable[..., Experiment]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from mlx_runner.comparison.changes import flatten
 from mlx_runner.specs.errors import ConfigError
+from mlx_runner.specs.flat import flatten
 from mlx_runner.specs.load import load_experiment
 from mlx_runner.specs.resolved import resolved_yaml
 from mlx_runner.specs.rules import RULES, RuleCode, Severity
