@@ -1,5 +1,5 @@
 """`python -m mlx_runner.cli` is `mlx`."""
 
-from .main import main
+from .entry import main
 
 main()

@@ -8,35 +8,95 @@ import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from signal import Signals
+from typing import TYPE_CHECKING
 
 import typer
 
+from .streams import ReaderGone
+
+if TYPE_CHECKING:
+    # Not at run time: `mlx --help` starts without them.
+    from ..specs.errors import MachineError, MlxError
+    from ..training.interruption import Interruption
+
 INTERRUPTED = 130
+ABORTED = 130
+"""A question was not answered, or with no."""
+CLOSED_PIPE = 141
+"""As a shell tells that a program ended by SIGPIPE: 128 and the signal's number."""
 
 
 @contextmanager
-def reported_failures(*, json: bool) -> Generator[None]:
-    """Turn every error a user can cause into its messages and its exit code.
+def reported_failures(*, json: bool, anywhere: bool = False) -> Generator[Interruption]:
+    """Turn every error a user can cause, and every signal, into its messages and its exit code.
 
-    Messages go to stderr, one line each; with `json` one document goes to stdout as well.
+    Messages go to stderr, one line each; with `json` one document goes to stdout as well. What is yielded
+    takes in the signals, for a command that has something to save. anywhere: also where the current folder
+    was deleted, where no command begins.
     """
     from ..specs.errors import MlxError
-    from ..specs.places import by_place
+    from ..specs.machine_failures import FAILURES
+    from ..training.interruption import Interrupted, Interruption
+    from .signals import handled_signals
+
+    interruption = Interruption()
+    try:
+        with handled_signals(interruption):
+            if not anywhere:
+                _require_current_folder()
+            yield interruption
+    except MlxError as error:
+        _print_error(error, json=json)
+        raise typer.Exit(error.code) from None
+    except ReaderGone:
+        # It has seen enough; nothing was lost, for the results come last.
+        raise typer.Exit(CLOSED_PIPE) from None
+    except KeyboardInterrupt as error:
+        code, text = INTERRUPTED, "interrupted"
+        if isinstance(error, Interrupted):
+            code, text = 128 + error.signal, f"interrupted by {Signals(error.signal).name}"
+            text += f"; {error.way_on} goes on from what was saved" if error.way_on else ""
+        sys.stderr.write(f"mlx: {text}\n")
+        if json:
+            print_failure(code, [{"message": text}])
+        raise typer.Exit(code) from None
+    except FAILURES as error:
+        told = _machine_error(error)
+        _print_error(told, json=json)
+        raise typer.Exit(told.code) from None
+
+
+def _require_current_folder() -> None:
+    """Raises MachineError where it was deleted: every relative path would fail in a way of its own."""
+    from ..specs.errors import MachineError
 
     try:
-        yield
-    except MlxError as error:
-        problems = sorted(error.problems, key=by_place)
-        for problem in problems:
-            sys.stderr.write(f"mlx: {problem}\n")
-        if json:
-            print_failure(error.code, [_message(problem) for problem in problems])
-        raise typer.Exit(error.code) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("mlx: interrupted\n")
-        if json:
-            print_failure(INTERRUPTED, [{"message": "interrupted"}])
-        raise typer.Exit(INTERRUPTED) from None
+        Path.cwd()
+    except OSError:
+        message = "the current folder does not exist any more; change to one that does."
+        raise MachineError(message) from None
+
+
+def _machine_error(error: BaseException) -> MachineError:
+    """What is told of a failure of the machine; any other error is raised again."""
+    from ..specs.errors import MachineError
+    from ..specs.machine_failures import describe_failure
+
+    sentence = describe_failure(error)
+    if sentence is None:
+        raise error
+    return MachineError(sentence)
+
+
+def _print_error(error: MlxError, *, json: bool) -> None:
+    from ..specs.places import by_place
+
+    problems = sorted(error.problems, key=by_place)
+    for problem in problems:
+        sys.stderr.write(f"mlx: {problem}\n")
+    if json:
+        print_failure(error.code, [_message(problem) for problem in problems])
 
 
 def print_usage_error(error: typer.TyperException, *, json: bool) -> int:
@@ -63,19 +123,31 @@ def print_fault(error: BaseException, *, json: bool) -> None:
     The exit code, 1, is that of any Python program that ends with an error.
     """
     fault = f"{type(error).__name__}: {error}".strip(": ").splitlines()[0]
-    text = f"a fault in mlx itself: {fault}; please report it with {_save_traceback(error)}"
+    text = f"a fault in mlx itself: {fault}; please report it with {_save_traceback(error) or _place(error)}"
     sys.stderr.write(f"mlx: {text}\n")
     if json:
         print_failure(1, [{"message": text}])
 
 
-def _save_traceback(error: BaseException) -> Path:
+def _save_traceback(error: BaseException) -> Path | None:
+    """The file that the traceback is in; None where no temporary file can be written."""
     lines = traceback.format_exception(error)
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="mlx-fault-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
-        file.writelines(lines)
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="mlx-fault-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.writelines(lines)
+    except OSError:
+        return None
     return Path(file.name)
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised, which is the best there is without the traceback."""
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    return (
+        f"its place, line {frame.lineno} of {Path(frame.filename).name}, as no temporary file can be written"
+    )
 
 
 def _message(problem: object) -> dict[str, object]:

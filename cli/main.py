@@ -17,6 +17,7 @@ from .export import export
 from .init import init
 from .predict import predict
 from .runs import runs
+from .streams import ReaderGone, prepare_streams
 from .train import train
 
 app = typer.Typer(
@@ -34,7 +35,7 @@ app.command()(evaluate)
 app.command()(predict)
 app.command()(export)
 app.command()(init)
-app.command()(runs)
+app.add_typer(runs, name="runs")
 
 
 def _print_version(wanted: bool) -> None:
@@ -56,15 +57,35 @@ def _options(  # pyright: ignore[reportUnusedFunction]
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    prepare_streams()
     sys.excepthook = _report_fault
+    sys.exit(_run(json="--json" in sys.argv))
+
+
+def _run(*, json: bool) -> int:
     try:
         # Not `app()`: it would put a hook of its own in the place of ours.
         code = get_command(app)(standalone_mode=False)
+        from .failures import reported_failures
+
+        with reported_failures(json=False, anywhere=True):
+            sys.stdout.flush()
     except typer.TyperException as error:
         from .failures import print_usage_error
 
-        code = print_usage_error(error, json="--json" in sys.argv)
-    sys.exit(code if isinstance(code, int) else 0)
+        return print_usage_error(error, json=json)
+    except typer.Abort:
+        from .failures import ABORTED
+
+        sys.stderr.write("mlx: aborted\n")
+        return ABORTED
+    except typer.Exit as error:
+        return error.exit_code
+    except ReaderGone:
+        from .failures import CLOSED_PIPE
+
+        return CLOSED_PIPE
+    return code if isinstance(code, int) else 0
 
 
 def _report_fault(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:

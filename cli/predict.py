@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -102,21 +101,17 @@ class _Job:
         self.started = self.shown = time.perf_counter()
 
     def run(self, batches: Iterator[pl.DataFrame]) -> None:
-        """Write all batches; a pipe that nobody reads any more ends them without a word."""
+        """Write all batches. Raises ReaderGone where nobody reads them any more."""
         from ..records.prediction_files import open_predictions
 
         self.started = time.perf_counter()
         target = _StandardOutput() if self.out is None else self.out
         schema = self.predictor.schema
-        try:
-            with open_predictions(target, file_format=self.file_format, schema=schema) as writer:
-                for batch in batches:
-                    writer.write(batch)
-                    self.num_rows += len(batch)
-                    self._show()
-        except BrokenPipeError:
-            _close_standard_output()
-            return
+        with open_predictions(target, file_format=self.file_format, schema=schema) as writer:
+            for batch in batches:
+                writer.write(batch)
+                self.num_rows += len(batch)
+                self._show()
         self._tell()
 
     @property
@@ -158,22 +153,7 @@ class _StandardOutput:
     """Standard output for bytes, each batch sent on at once."""
 
     def write(self, data: bytes, /) -> None:
-        """Raises BrokenPipeError where nobody reads any more, MachineError for what else the system says."""
-        from ..records.atomic import disk_error
+        """Raises ReaderGone where nobody reads any more, MachineError for what else the system says."""
+        from .streams import write_bytes
 
-        try:
-            if hasattr(sys.stdout, "buffer"):
-                sys.stdout.buffer.write(data)
-            else:
-                sys.stdout.write(data.decode("utf-8"))
-            sys.stdout.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            _close_standard_output()
-            raise disk_error("write", Path("standard output"), error) from error
-
-
-def _close_standard_output() -> None:
-    """So that Python does not complain, as it ends, of what it cannot send any more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        write_bytes(data)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,13 +15,29 @@ import typer
 if TYPE_CHECKING:
     # Not at run time: `mlx --help` imports no torch.
     from ..training.assemble import Workshop
+    from ..training.final import RunResult
     from ..training.reporter import Reporter
+
+    Begin = Callable[..., RunResult]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the command line that say what is trained, and where."""
+
+    device: str
+    seed: str | None
+    runs: Path
+    name: str | None
+    resume: str | None
+    quiet: bool
 
 
 def train(
     config: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a shipped config.")
-    ],
+        str | None,
+        typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a shipped config."),
+    ] = None,
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Changes: training.epochs=5")
     ] = None,
@@ -28,6 +47,10 @@ def train(
         Path, typer.Option(metavar="DIR", help="The folder in which run folders are made.")
     ] = Path("runs"),
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Instead of the config's name.")] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN|latest", help="Go on with a run that was stopped, or make it longer."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress, and of findings only errors and warnings.")
@@ -35,33 +58,28 @@ def train(
 ) -> None:
     """Train a network, evaluate its best epoch, and record both.
 
-    What the rules of `mlx check` find is printed before it starts.
+    What the rules of `mlx check` find is printed before it starts. A run that was stopped goes on where it
+    was, with the numbers that it would have had: mlx train --resume RUN [training.epochs=N].
 
-    [dim]Exit codes: 0 done, 2 bad config or usage, 3 bad data, 4 diverged, 6 machine, 130 interrupted.[/dim]
+    [dim]Exit codes: 0 done, 2 bad config or usage, 3 bad data, 4 diverged, 6 machine, 130 or 143 interrupted,
+    all saved.[/dim]
     """
     from .failures import reported_failures
 
-    with reported_failures(json=json):
-        from ..specs.load import load_experiment
-
-        changes = [*(overrides or [])]
-        changes += [] if seed is None else [f"seed={seed}"]
-        # Quoted, so that a name such as 2024 stays text.
-        changes += [] if name is None else [f"name={dumps(name)}"]
-        experiment = load_experiment(config, changes)
+    with reported_failures(json=json) as interruption:
+        options = Options(device, seed, runs, name, resume, quiet)
+        config, changes = _split(config, overrides or [], options)
         # After the config, so that a mistake in it is told at once: this imports torch.
-        from ..training.run import run_experiment
+        begin = _resumed(config, changes, options) if resume else _fresh(config, changes, options)
         from .progress import choose_reporter
 
         with choose_reporter(quiet=quiet) as reporter:
-            result = run_experiment(
-                experiment,
-                runs=runs,
-                device=device,
-                command=["mlx", *sys.argv[1:]],
-                reporter=reporter,
-                inspect=lambda workshop: _tell_findings(workshop, reporter, quiet=quiet),
-            )
+
+            def inspect(workshop: Workshop) -> None:
+                _tell_findings(workshop, reporter, quiet=quiet)
+
+            command = ["mlx", *sys.argv[1:]]
+            result = begin(command=command, reporter=reporter, inspect=inspect, interruption=interruption)
         from ..records.plots import plot_run
         from ..records.run_folder import RunFolder
 
@@ -75,6 +93,47 @@ def train(
             from .render import render_run
 
             render_run(folder)
+
+
+def _split(config: str | None, overrides: list[str], options: Options) -> tuple[str | None, list[str]]:
+    """The config, if one is named, and all changes to it."""
+    if config is not None and options.resume and "=" in config:
+        config, overrides = None, [config, *overrides]
+    changes = [*overrides]
+    changes += [] if options.seed is None else [f"seed={options.seed}"]
+    # Quoted, so that a name such as 2024 stays text.
+    changes += [] if options.name is None else [f"name={dumps(options.name)}"]
+    return config, changes
+
+
+def _fresh(config: str | None, changes: list[str], options: Options) -> Begin:
+    from ..specs.errors import ConfigError
+    from ..specs.load import load_experiment
+
+    if config is None:
+        raise ConfigError("nothing to train; give a config, or --resume RUN.")
+    experiment = load_experiment(config, changes)
+    from ..training.run import run_experiment
+
+    return partial(run_experiment, experiment, runs=options.runs, device=options.device)
+
+
+def _resumed(config: str | None, changes: list[str], options: Options) -> Begin:
+    from ..records.listing import find_latest, find_run
+    from ..specs.errors import ConfigError
+    from ..specs.load import load_experiment
+
+    assert options.resume is not None
+    if options.device != "auto" or options.name is not None:
+        raise ConfigError("--device and --name cannot be given with --resume: the run has its own.")
+    given = None if config is None else load_experiment(config, changes)
+    if given is not None and options.resume == "latest":
+        folder = find_latest(options.runs, given.name)
+    else:
+        folder = find_run(options.runs, options.resume)
+    from ..training.resume_run import resume_experiment
+
+    return partial(resume_experiment, folder, given=given, overrides=[] if given else changes)
 
 
 def _tell_findings(workshop: Workshop, reporter: Reporter, *, quiet: bool) -> None:

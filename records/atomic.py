@@ -83,12 +83,19 @@ def read_text(path: Path) -> str | None:
 
     Raises DataError for what is no text, MachineError for what cannot be read.
     """
+    data = read_bytes(path)
     try:
-        return path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        return None
+        return None if data is None else data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"'{path}' is damaged: byte {error.start} is not UTF-8.") from error
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """All bytes of a file; None where there is no file. Raises MachineError for what cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise disk_error("read", path, error) from error
 
@@ -106,7 +113,7 @@ def read_json(path: Path) -> dict[str, object] | None:
         return None
     try:
         document: object = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is no JSONDecodeError
         raise DataError(f"'{path}' is damaged: {error}.") from error
     if not isinstance(document, dict):
         raise DataError(f"'{path}' is damaged: it holds no mapping.")

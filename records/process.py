@@ -6,8 +6,11 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from .atomic import disk_error
 
 _OTHER_HOST_PATIENCE_SECONDS = 3600.0
 
@@ -34,6 +37,30 @@ def is_alive(process: Mapping[str, object], *, last_change: float) -> bool:
     if isinstance(started, int):
         return _start_ticks(pid) == started
     return _answers(pid)
+
+
+@contextmanager
+def exclusive_access(folder: Path) -> Generator[None]:
+    """One process at a time gets past here for the same folder; the others wait.
+
+    The system lets go of it when the process ends, however it ends. Without such locks (Windows, some
+    network disks) nothing is held back. Raises MachineError where the folder cannot be opened.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise disk_error("open", folder, error) from error
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _start_ticks(pid: int) -> int | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import secrets
-import shutil
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +13,16 @@ from typing import Literal, cast, get_args
 
 from ..specs.errors import ConfigError, DataError
 from .atomic import disk_error, read_json, read_text, write_text
+from .epoch_tables import TableState, cut_tables, table_states
 from .numbers import to_json
-from .process import describe_process, is_alive
-from .tables import Cell, Row, append_rows, read_table, table_columns, write_table
+from .process import describe_process, exclusive_access, is_alive
+from .run_creation import create_folder
+from .tables import Cell, Row, append_rows, read_table, write_table
 
 EndStatus = Literal["finished", "interrupted", "diverged", "failed"]
 Status = Literal[EndStatus, "running", "lost"]
+Checkpoint = Literal["last", "previous", "best"]
+"""Where training was last saved, the one saved before it, and the weights of the best epoch."""
 
 LEDGER_COLUMNS = ("epoch", "split", "term", "kind", "raw", "weight", "weighted", "share")
 LABEL_COLUMNS = (
@@ -31,12 +33,14 @@ VALUE_COLUMNS = (
     *("split", "output", "column", "observed", "mse", "mae", "rmse", "r2"),
     *("mse_original", "mae_original", "rmse_original", "r2_original"),
 )
+ENDED: tuple[Status, ...] = ("finished", "diverged")
+"""Of such a run nothing is left to train; every other one can be resumed."""
 RUN_FILES = ("config.yaml", "environment.json", "plan.json")
+ENDING_FILES = ("summary.json", "checksums.json")
 RUN_NAME = re.compile(r"\d{8}-\d{6}_.+")
 
 _END_STATUSES: tuple[str, ...] = get_args(EndStatus)
 _TEXT_COLUMNS = frozenset({"split", "term", "kind", "layer", "output", "label", "column"})
-_EPOCH_TABLES = ("metrics.csv", "ledger.csv", "gradients.csv", "timings.csv")
 
 
 @dataclass(frozen=True)
@@ -62,20 +66,16 @@ class RunFolder:
         taken it becomes `...-2`, `...-3`. `name` is a name as the specs allow it; `preparation` what was
         learned from the columns of a user's table. Raises MachineError.
         """
-        assert name and name == Path(name).name, f"{name!r} cannot be part of a folder's name"
-        # Hidden, so that no listing sees it half-written; beside its place, so that the move is one step.
-        draft = root / f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            try:
-                _fill(draft, config_text=config_text, environment=environment, plan=plan)
-                if preparation is not None:
-                    write_text(draft / "preparation.json", to_json(preparation))
-                return cls(_place(draft, root / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}_{name}"))
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
-        except OSError as error:
-            raise disk_error("make a run folder in", root, error) from error
+        texts = {
+            "config.yaml": config_text,
+            "environment.json": to_json(environment),
+            "plan.json": to_json(plan),
+            "process.json": to_json(describe_process()),
+            "log.txt": "",
+        }
+        if preparation is not None:
+            texts["preparation.json"] = to_json(preparation)
+        return cls(create_folder(root, name, texts))
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -95,21 +95,31 @@ class RunFolder:
     def claim(self) -> None:
         """Take the run over for this process, to resume it: it counts as running from now on.
 
-        Raises ConfigError while another process works on it.
+        Raises ConfigError while another process works on it; of two that ask at once, one gets it.
         """
-        if self.status == "running" and self._process().get("pid") != os.getpid():
+        with exclusive_access(self.path):
             holder = self._process()
-            raise ConfigError(
-                f"run '{self.name}' is still at work in process {holder.get('pid')} on "
-                f"{holder.get('host')}; wait for it, or stop it first."
-            )
-        write_text(self.path / "process.json", to_json(describe_process()))
-        _remove(self.path / "summary.json")
+            if self.status == "running" and holder.get("pid") != os.getpid():
+                raise ConfigError(
+                    f"run '{self.name}' is still at work in process {holder.get('pid')} on "
+                    f"{holder.get('host')}; wait for it, or stop it first."
+                )
+            write_text(self.path / "process.json", to_json(describe_process()))
+            for name in ENDING_FILES:
+                _remove(self.path / name)
+
+    def release(self) -> None:
+        """No process works on the run any more, though it has not come to its end."""
+        _remove(self.path / "process.json")
 
     @property
     def name(self) -> str:
         """The folder's own name, by which the run is told from all others."""
         return self.path.name
+
+    def way_on(self) -> str:
+        """The command that goes on with the run."""
+        return f"mlx train --resume {shlex.quote(str(self.path))}"
 
     @property
     def status(self) -> Status:
@@ -155,13 +165,17 @@ class RunFolder:
         write_text(self.path / "summary.json", to_json(summary))
         _remove(self.path / "process.json")
 
-    def drop_epochs_after(self, epoch: int) -> None:
-        """Cut the tables back to a checkpoint's epoch, so that a resumed run writes no epoch twice."""
-        for path in (self.path / name for name in _EPOCH_TABLES):
-            rows = read_table(path, text_columns=_TEXT_COLUMNS)
-            kept = [row for row in rows if isinstance(row["epoch"], int) and row["epoch"] <= epoch]
-            if len(kept) < len(rows):
-                write_table(path, kept, columns=table_columns(path))
+    def table_states(self) -> dict[str, TableState]:
+        """What the tables that grow by the epoch hold now, for a checkpoint. Raises MachineError."""
+        return table_states(self.path)
+
+    def cut_tables(self, states: Mapping[str, TableState]) -> None:
+        """Cut the tables back to a checkpoint, so that a resumed run writes no epoch twice."""
+        cut_tables(self.path, states)
+
+    def lengthen(self, config_text: str) -> None:
+        """Replace the config by one that trains longer and is otherwise the same."""
+        write_text(self.path / "config.yaml", config_text)
 
     def log(self, line: str) -> None:
         """Add a line to log.txt, with the time before it."""
@@ -173,8 +187,8 @@ class RunFolder:
         except OSError as error:
             raise disk_error("write", path, error) from error
 
-    def checkpoint_path(self, which: Literal["last", "best"]) -> Path:
-        """Where the checkpoint's tensors lie: `checkpoints/last.safetensors` or `.../best.safetensors`."""
+    def checkpoint_path(self, which: Checkpoint) -> Path:
+        """Where a checkpoint lies: `checkpoints/last.safetensors` and so on."""
         return self.path / "checkpoints" / f"{which}.safetensors"
 
     def plot_path(self, name: str) -> Path:
@@ -244,34 +258,6 @@ class RunFolder:
 
     def _process(self) -> dict[str, object]:
         return read_json(self.path / "process.json") or {}
-
-
-def _fill(
-    folder: Path, *, config_text: str, environment: Mapping[str, object], plan: Mapping[str, object]
-) -> None:
-    for path in (folder, folder / "checkpoints", folder / "plots"):
-        path.mkdir()
-    write_text(folder / "config.yaml", config_text)
-    write_text(folder / "environment.json", to_json(environment))
-    write_text(folder / "plan.json", to_json(plan))
-    write_text(folder / "process.json", to_json(describe_process()))
-    write_text(folder / "log.txt", "")
-
-
-def _place(draft: Path, wanted: Path) -> Path:
-    """Move the folder to the first free name. Two processes never get the same one: the move fails on
-    a folder that holds anything, and a run's folder does so from its first instant."""
-    target, number = wanted, 1
-    while True:
-        try:
-            draft.rename(target)
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
-                raise
-            number += 1
-            target = wanted.with_name(f"{wanted.name}-{number}")
-        else:
-            return target
 
 
 def _remove(path: Path) -> None:

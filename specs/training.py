@@ -34,6 +34,8 @@ class Training(Spec):
     """The loop. Without a validation split, `train/loss` is monitored.
 
     With `restore_best: false` the last epoch's weights are evaluated and kept as the best checkpoint.
+    All that a resumed run needs is saved at the end of every epoch and, within one, after
+    `checkpoint_minutes` without a checkpoint.
     """
 
     epochs: int = Field(default=1, gt=0)
@@ -44,3 +46,4 @@ class Training(Spec):
     restore_best: bool = True
     precision: Literal["float32", "float64"] = "float32"
     gradient_report: GradientReport | None = None
+    checkpoint_minutes: float = Field(default=10.0, gt=0.0)

@@ -44,8 +44,11 @@ class Workshop:
         """Batches of an epoch, the last of which may be partial."""
         return -(-len(self.splits.train) // self.blueprint.experiment.training.batch_size)
 
-    def build(self, experiments: Sequence[Experiment], *, stacked: bool) -> Trainee:
-        """A trainee at its start: a stack with a member per experiment, or the one experiment alone."""
+    def build(self, experiments: Sequence[Experiment], *, stacked: bool, initial: bool = True) -> Trainee:
+        """A trainee at its start: a stack with a member per experiment, or the one experiment alone.
+
+        Not `initial`: its weights are about to be replaced, so that no other run is read for them.
+        """
         first = experiments[0]
         network = build_network(
             first.model,
@@ -55,7 +58,7 @@ class Workshop:
             dtype=self.dtype,
             device=self.device,
         )
-        if first.model.weights_from is not None:
+        if initial and first.model.weights_from is not None:
             load_weights_from(network, first.model.weights_from)
         parameters = FlatParameters(network, members=network.members)
         knobs = build_knobs(

@@ -1,60 +1,86 @@
-"""Weights and optimizer state on disk: one safetensors file, replaced in one step."""
+"""Weights and all that moves them on disk: one sealed safetensors file, replaced in one step."""
 
 from __future__ import annotations
 
 import json
+import os
+import secrets
+import shutil
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
-from ..records.atomic import write_bytes
+from ..records.atomic import read_bytes, write_bytes, writing
+from ..records.sealed import BLANK, is_intact, seal
 from ..specs.errors import DataError
 
-FORMAT = 1
+FORMAT = 2
+
+Facts = dict[str, object]
+"""What a checkpoint says beside its tensors, as plain JSON values."""
 
 
-class _OpenFile(Protocol):
-    """What safetensors leaves untyped."""
-
-    def metadata(self) -> dict[str, str]: ...
-
-    def keys(self) -> list[str]: ...
-
-    def get_tensor(self, name: str) -> Tensor: ...
-
-
-def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
-    """Write tensors and facts (JSON) in the place of what was there before.
+def save_checkpoint(
+    path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, object], *, previous: Path | None = None
+) -> None:
+    """Write tensors and facts (JSON) in the place of what was there before, which goes to `previous`.
 
     Raises:
         MachineError: the file cannot be written; the one before it stays.
     """
     contiguous = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    document = json.dumps({"format": FORMAT, **facts})
-    write_bytes(path, save(contiguous, metadata={"mlx": document}))
+    # The checksum first: nothing that a config names comes before it. See records/sealed.py.
+    document = json.dumps({"sha256": BLANK, "format": FORMAT, **facts})
+    data = seal(save(contiguous, metadata={"mlx": document}))
+    if previous is not None and path.exists():
+        copy_checkpoint(path, previous)
+    write_bytes(path, data)
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+def copy_checkpoint(source: Path, target: Path) -> None:
+    """Let `target` be the same file as `source`, in one step; neither is ever written in place.
+
+    Raises MachineError.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    with writing(target):
+        try:
+            try:
+                os.link(source, temporary)
+            except PermissionError:  # a disk without links
+                shutil.copyfile(source, temporary)
+            temporary.replace(target)
+        finally:
+            # Where both were one file already, the system leaves the new name beside the old one.
+            temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], Facts]:
     """The tensors (on the CPU) and facts of a checkpoint.
 
     Raises:
-        DataError: no such file, or not a checkpoint of ours.
+        DataError: no such file, or not a checkpoint of ours, whole. MachineError: it cannot be read.
     """
+    data = read_bytes(path)
+    if data is None:
+        raise DataError(f"no checkpoint at {str(path)!r}")
+    if not is_intact(data):
+        raise DataError(f"{str(path)!r} is not an intact checkpoint: {_damage(data)}")
     try:
-        with cast("AbstractContextManager[_OpenFile]", safe_open(path, framework="pt", device="cpu")) as file:
-            facts = json.loads(file.metadata()["mlx"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise DataError(f"no checkpoint at {str(path)!r}") from None
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        # The header is JSON, its length before it: https://github.com/huggingface/safetensors#format
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        facts = json.loads(header["__metadata__"]["mlx"])
+        tensors = load(data)
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise DataError(f"{str(path)!r} is not an intact checkpoint: {error}") from None
-    return tensors, facts
+    if facts.get("format") != FORMAT:
+        raise DataError(f"{str(path)!r} has format {facts.get('format')!r}; this mlx reads format {FORMAT}")
+    return tensors, cast("Facts", facts)
 
 
 def member_state(network: torch.nn.Module, member: int | None) -> dict[str, Tensor]:
@@ -68,3 +94,9 @@ def load_member_state(network: torch.nn.Module, member: int | None, state: Mappi
     with torch.no_grad():
         for name, each in network.state_dict().items():
             (each if member is None else each[member]).copy_(state[name])
+
+
+def _damage(data: bytes) -> str:
+    if not data:
+        return "it is empty"
+    return "its checksum is not that of its bytes" if b"sha256" in data else "it carries no checksum"

@@ -44,15 +44,28 @@ class LedgerMeans:
     """Example-weighted running means of ledgers: sum n_b v_b / sum n_b, as Keras reports an epoch."""
 
     def __init__(self) -> None:
-        self._sum: Tensor | None = None
-        self._rows = 0
+        self.rows: Tensor | int = 0
+        self._total: Tensor | None = None
         self._last: Ledger | None = None
 
-    def add(self, ledger: Ledger, rows: int) -> None:
-        """One batch of `rows` rows; nothing waits for the device."""
+    @classmethod
+    def load(cls, total: Tensor, rows: Tensor | int, last: Ledger) -> LedgerMeans:
+        """Continue from the `total` and `rows` of other means; `last` has the names and weights of theirs."""
+        means = cls()
+        means._total, means.rows, means._last = total, rows, last
+        return means
+
+    def add(self, ledger: Ledger, rows: int, counted: Tensor | None = None) -> None:
+        """One batch of `rows` rows; nothing waits for the device.
+
+        counted: bool [] or (K), the members for which the batch counts; it does for all by default.
+        """
         raw = ledger.raw.detach()
-        self._sum = raw * rows if self._sum is None else self._sum.add_(raw, alpha=rows)
-        self._rows += rows
+        if counted is not None:
+            # Not times 0, which leaves a NaN what it is.
+            raw = torch.where(counted, raw, torch.zeros_like(raw))
+        self._total = raw * rows if self._total is None else self._total.add_(raw, alpha=rows)
+        self.rows = self.rows + (rows if counted is None else counted * rows)
         self._last = ledger
 
     def read_terms(self) -> dict[str, float]:
@@ -62,9 +75,19 @@ class LedgerMeans:
 
     def ledger(self) -> Ledger:
         """The ledger of the means so far."""
-        assert self._sum is not None and self._last is not None, "no batch has been added"
-        mean = self._sum / self._rows
-        return total_up(self._last.terms, self._last.regularizers, mean, self._last.weights)
+        return total_up(self.last.terms, self.last.regularizers, self.total / self.rows, self.last.weights)
+
+    @property
+    def total(self) -> Tensor:
+        """sum n_b v_b, (R) or (R, K); `rows` is sum n_b, a tensor where members count different batches."""
+        assert self._total is not None, "no batch has been added"
+        return self._total
+
+    @property
+    def last(self) -> Ledger:
+        """The ledger of the last batch."""
+        assert self._last is not None, "no batch has been added"
+        return self._last
 
 
 def evaluate(

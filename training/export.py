@@ -18,6 +18,7 @@ from ..specs.exports import ENDINGS, ExportFormat
 from ..specs.load import located
 from .export_description import describe_export
 from .export_formats import Served, write_onnx, write_safetensors, write_torch
+from .memory import machine_failures_told
 from .served import ServedNetwork, deviation, random_inputs
 from .trained_run import TrainedRun, open_trained_run
 
@@ -70,9 +71,10 @@ def export_run(
     """
     out = out or Path(folder.name + ENDINGS[file_format])
     _check_place(out)
-    run = open_trained_run(folder, device=device)
+    with machine_failures_told("opening the run"):
+        run = open_trained_run(folder, device=device)
     network = ServedNetwork(run.network, run.decisions.temperatures).eval()
-    with torch.no_grad(), located(run.experiment):
+    with torch.no_grad(), located(run.experiment), machine_failures_told("exporting"):
         served = _write(run, network, file_format)
         deviations = _check(run, network, served)
     description = out.with_name(f"{out.name}.preparation.json")

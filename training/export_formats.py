@@ -23,6 +23,7 @@ from torch.fx import GraphModule
 
 from ..models import build_network
 from ..specs.errors import ConfigError, Problem
+from ..specs.machine_failures import describe_failure
 from .served import ServedNetwork
 from .trained_run import TrainedRun
 
@@ -149,5 +150,7 @@ def _said_of_the_model(form: str) -> Generator[None]:
     try:
         yield
     except (RuntimeError, TypeError, ValueError) as error:
+        if describe_failure(error) is not None:
+            raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigError(Problem(f"cannot be written as {form}: {reason}", ("model",))) from error

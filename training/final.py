@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -13,8 +16,8 @@ from ..models import Network, Output
 from ..records.numbers import finite_or_none
 from .assemble import Workshop
 from .decisions import Decisions
+from .epoch_rows import ledger_numbers, score_numbers
 from .evaluate import Collected, LedgerMeans, reference_rows, trivial_outputs
-from .members import ledger_numbers, score_numbers
 from .metrics import trivial_prediction
 from .scores import Scores, score_metrics
 from .split_scores import SplitScores, score_split
@@ -22,6 +25,10 @@ from .step import Trainee
 
 # Arguments of a loss that move its minimum.
 _WEIGHTED = ("pos_weight", "ignore_class")
+
+
+_HEAD = ("run", "name", "status", "parameters")
+_NUMBERS = ("seconds", "metrics", "baseline", "floors", "optima")
 
 
 @dataclass(eq=False)
@@ -45,13 +52,21 @@ class RunResult:
     optima: dict[str, float] = field(default_factory=dict[str, float])
     notes: list[str] = field(default_factory=list[str])
 
+    @classmethod
+    def load(cls, document: Mapping[str, object]) -> RunResult:
+        """The result whose `document` this is; NaN for what was no finite number."""
+        known = cast("dict[str, Any]", dict(document))
+        for name in _NUMBERS:
+            known[name] = {key: math.nan if value is None else value for key, value in known[name].items()}
+        return cls(**known)
+
     def document(self) -> dict[str, object]:
         """The result as plain JSON values: null for what is not a finite number."""
         numbers = {
             name: {key: finite_or_none(value) for key, value in getattr(self, name).items()}
-            for name in ("seconds", "metrics", "baseline", "floors", "optima")
+            for name in _NUMBERS
         }
-        head = {name: getattr(self, name) for name in ("run", "name", "status", "parameters")}
+        head = {name: getattr(self, name) for name in _HEAD}
         return {**head, "best_epoch": self.best_epoch, "epochs": self.epochs, **numbers, "notes": self.notes}
 
 

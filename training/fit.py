@@ -11,11 +11,14 @@ from torch import Tensor
 
 from ..data import Table
 from ..losses import Ledger
+from .epoch_rows import EpochScores
 from .evaluate import LedgerMeans, evaluate
 from .gradient_report import GradientReport
-from .members import EpochScores, Member
+from .member_checkpoint import START, Position
+from .members import Member
 from .metric_plan import OutputMetrics
 from .reporter import Reporter
+from .saver import Saver
 from .scores import Scores, score_metrics
 from .seeding import epoch_order
 from .step import Trainee, train_step
@@ -27,15 +30,22 @@ Narrower = Callable[[Trainee, Sequence[int], Sequence[int]], Trainee]
 
 @dataclass(frozen=True)
 class FitPlan:
-    """What the loop needs to know. `seeds` give the order of the rows, one per member."""
+    """What the loop needs to know. `seeds` give the order of the rows, one per member.
+
+    `start` is where training is when the loop begins, and `means` those of the epoch it is within.
+    """
 
     epochs: int
     batch_size: int
     shuffle: bool
     seeds: tuple[int, ...]
     metrics: Sequence[OutputMetrics]
+    reporter: Reporter
+    saver: Saver
     evaluate_train: bool = False
     gradient_report: GradientReport | None = None
+    start: Position = START
+    means: LedgerMeans | None = None
 
 
 def fit(
@@ -45,55 +55,60 @@ def fit(
     *,
     plan: FitPlan,
     members: Sequence[Member],
-    reporter: Reporter,
     narrower: Narrower,
 ) -> None:
-    """Train until the last epoch, or until every member has stopped or diverged."""
-    seeds = plan.seeds
-    running = list(members)
-    for epoch in range(1, plan.epochs + 1):
-        reporter.epoch_started(epoch)
+    """Train until the last epoch, or until every member has stopped or diverged.
+
+    Raises Interrupted after the step, or the end of an epoch, at which all was saved.
+    """
+    running: list[Member] = [member for member in members if not member.stopped]
+    for epoch in range(plan.start.epoch + 1, plan.epochs + 1) if running else ():
+        plan.reporter.epoch_started(epoch)
         started = time.perf_counter()
         tables = {"train": train} if plan.evaluate_train else {}
         tables |= {} if validation is None else {"validation": validation}
-        ledgers = {"train": train_epoch(trainee, train, plan=plan, epoch=epoch, reporter=reporter)}
+        ledgers = {"train": train_epoch(trainee, train, plan=plan, epoch=epoch, members=running)}
         scores: dict[str, Scores] = {}
         for split, table in tables.items():
             ledger, scores[split] = score_table(trainee, table, plan)
             ledgers.setdefault(split, ledger)
         seconds = time.perf_counter() - started
-        result = EpochScores(epoch, seconds, len(train), ledgers, scores, plan.gradient_report)
-        close_epoch(trainee, running, result, reporter)
+        rows = len(train) - plan.start.step * plan.batch_size
+        close_epoch(trainee, running, EpochScores(epoch, seconds, rows, ledgers, scores), plan)
         going = [row for row, member in enumerate(running) if not member.stopped]
         if not going:
             return
+        plan = replace(plan, start=Position(epoch), means=None)
         if len(going) < len(running):
             running = [running[row] for row in going]
             kept = [position for position, member in enumerate(members) if not member.stopped]
             trainee = narrower(trainee, going, kept)
-            plan = replace(plan, seeds=tuple(seeds[position] for position in kept))
+            plan = replace(plan, seeds=tuple(plan.seeds[row] for row in going))
             for row, member in enumerate(running):
                 member.index = row
 
 
-def train_epoch(trainee: Trainee, table: Table, *, plan: FitPlan, epoch: int, reporter: Reporter) -> Ledger:
+def train_epoch(
+    trainee: Trainee, table: Table, *, plan: FitPlan, epoch: int, members: Sequence[Member] = ()
+) -> Ledger:
     """One pass over all rows; the last partial batch is kept. Returns the example-weighted means.
 
     They are reported under the weights in force at the end, as every other split is.
     """
     trainee.weighting.open_epoch(trainee, epoch)
     dtype = trainee.parameters.values.dtype
-    means = LedgerMeans()
+    means = plan.means or LedgerMeans()
     order = order_rows(epoch, len(table), seeds=plan.seeds, shuffle=plan.shuffle)
-    rows = order.to(trainee.frozen.device)
-    for step, index in enumerate(torch.split(rows, plan.batch_size, dim=-1), start=1):
+    batches = torch.split(order.to(trainee.frozen.device), plan.batch_size, dim=-1)
+    for step, index in enumerate(batches[plan.start.step :], start=plan.start.step + 1):
         if plan.gradient_report is not None:
             plan.gradient_report.before_step(trainee, table, index, epoch=epoch)
         ledger = train_step(trainee, table.gather(index, dtype))
         means.add(ledger, index.shape[-1])
-        reporter.step_done(epoch, step, means.read_terms)
+        plan.reporter.step_done(epoch, step, means.read_terms)
         if trainee.stuck:
             break
+        plan.saver.after_step(trainee, members, Position(epoch - 1, step), means)
     trainee.weighting.close_epoch(trainee, means.ledger())
     return settled_means(trainee, means.ledger())
 
@@ -114,11 +129,13 @@ def score_table(trainee: Trainee, table: Table, plan: FitPlan) -> tuple[Ledger, 
     return evaluation.ledger, score_metrics(plan.metrics, evaluation, table, members=members)
 
 
-def close_epoch(trainee: Trainee, members: Sequence[Member], result: EpochScores, reporter: Reporter) -> None:
+def close_epoch(trainee: Trainee, members: Sequence[Member], result: EpochScores, plan: FitPlan) -> None:
     """Record the epoch of every member that is still training, and stop those that diverged in it."""
     for member in members:
         if member.note_divergence(trainee):
-            reporter.message(f"{member.folder.name} diverged in epoch {result.epoch} and is frozen")
+            plan.reporter.message(f"{member.folder.name} diverged in epoch {result.epoch} and is frozen")
+            member.save(trainee, Position(result.epoch))
         else:
-            best = member.close_epoch(trainee, result)
-            reporter.epoch_done(result.epoch, member.last_row, result.seconds, best=best)
+            best = member.close_epoch(trainee, result, plan.gradient_report)
+            plan.reporter.epoch_done(result.epoch, member.last_row, result.seconds, best=best)
+    plan.saver.after_epoch()

@@ -24,6 +24,8 @@ from ..models.recurrent import Bidirectional, Recurrent
 from ..models.replicate import Replicate
 from ..records.run_folder import RunFolder
 from ..specs.errors import ConfigError, quoted
+from ..specs.machine_failures import FREE_SOME
+from .memory import machine_failures_told
 from .prediction_columns import OutputColumns, plan_columns
 from .prediction_inputs import Rows, encode_rows, read_rows
 from .served import ServedNetwork
@@ -96,19 +98,23 @@ class Predictor:
 
         Raises ConfigError for a file of another kind than the run can read, DataError, MachineError.
         """
-        batches = read_rows(self.run, file, rows=rows or self.rows, file_format=file_format)
+        rows = rows or self.rows
+        batches = read_rows(self.run, file, rows=rows, file_format=file_format)
         # Only of files: what waits for a pipe could not be interrupted.
         is_file = isinstance(file, str) and Path(file).is_file()
-        for each in _ahead(batches) if is_file else batches:
-            yield self.predict_rows(each)
+        fix = f"try --rows {rows // 2}, or {FREE_SOME}" if rows > 1 else FREE_SOME
+        with machine_failures_told(f"predicting {rows} rows at once", fix=fix):
+            for each in _ahead(batches) if is_file else batches:
+                yield self.predict_rows(each)
 
 
 def open_predictor(folder: RunFolder, *, device: torch.device) -> Predictor:
     """The predictor of a run, from what lies in its folder alone.
 
-    Raises ConfigError where two columns would have one name, DataError for a damaged run.
+    Raises ConfigError where two columns would have one name, DataError for a damaged run, MachineError.
     """
-    run = open_trained_run(folder, device=device)
+    with machine_failures_told("opening the run"):
+        run = open_trained_run(folder, device=device)
     outputs = tuple(
         plan_columns(
             plan,

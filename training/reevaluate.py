@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..data import Source, load_preparation, open_source
+from ..data import Source, open_source
 from ..records.numbers import finite_or_none
 from ..records.run_folder import RunFolder
 from ..specs.errors import ConfigError, DataError
@@ -13,8 +13,9 @@ from ..specs.files import TableFiles
 from ..specs.load import load_experiment, located
 from .assemble import Workshop, open_workshop
 from .blueprint import draw_blueprint
-from .decisions import Decisions
 from .devices import choose_device, prepare_process
+from .kept import kept_decisions, kept_preparation
+from .memory import FEWER_ROWS, machine_failures_told
 from .split_scores import SplitName, SplitScores, score_split
 from .transfer import restore_best
 
@@ -55,28 +56,30 @@ def evaluate_run(
 
     Raises:
         ConfigError: no such split, or a run whose data come from no file. DataError: the run's data have
-        changed since it was trained, or cannot be read. MachineError: the device.
+        changed since it was trained, or cannot be read; its folder is damaged. MachineError.
     """
     prepare_process()
     chosen = choose_device(device)
     experiment = load_experiment(str(folder.path / "config.yaml"))
     with located(experiment):
-        source = _source(folder, experiment, data)
-        workshop = open_workshop(draw_blueprint(experiment, source), chosen)
+        with machine_failures_told("reading the data", fix=FEWER_ROWS):
+            source = _source(folder, experiment, data)
+        decisions = kept_decisions(folder, experiment)
+        with machine_failures_told("reading the data", fix=FEWER_ROWS):
+            workshop = open_workshop(draw_blueprint(experiment, source), chosen)
         if data is None:
             _check_fingerprint(folder, workshop)
-        trainee = workshop.build([experiment], stacked=False)
-        restore_best(trainee, folder)
         judged = split or _judged(workshop)
-        decisions = Decisions.load(folder.read_decisions())
-        scores = score_split(workshop, trainee, decisions, judged)
+        with machine_failures_told("evaluating", fix=FEWER_ROWS):
+            trainee = workshop.build([experiment], stacked=False)
+            restore_best(trainee, folder)
+            scores = score_split(workshop, trainee, decisions, judged)
     table = getattr(workshop.splits, judged)
     return RunEvaluation(str(folder.path), experiment.name, judged, data, len(table), scores)
 
 
 def _source(folder: RunFolder, experiment: Experiment, data: str | None) -> Source:
-    document = folder.read_preparation()
-    preparation = None if document is None else load_preparation(document)
+    preparation = kept_preparation(folder, experiment)
     spec = experiment.data
     if data is None:
         return open_source(spec, preparation=preparation)

@@ -24,6 +24,8 @@ class RunFacts:
     test_rows: int
     terms: tuple[str, ...]
     members: int = 1
+    steps_done: int = 0
+    """Before this process: more than 0 where a run goes on."""
 
 
 class Reporter(Protocol):

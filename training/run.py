@@ -10,6 +10,8 @@ from ..specs.experiment import Experiment
 from ..specs.load import located
 from .assemble import Workshop
 from .final import RunResult
+from .interruption import Interruption
+from .memory import FEWER_ROWS, machine_failures_told, measure_load
 from .reporter import Reporter
 from .session import Session
 
@@ -22,6 +24,7 @@ def run_experiment(
     command: Sequence[str] = (),
     reporter: Reporter | None = None,
     inspect: Callable[[Workshop], None] | None = None,
+    interruption: Interruption | None = None,
 ) -> RunResult:
     """Train, evaluate and record one experiment.
 
@@ -29,13 +32,19 @@ def run_experiment(
 
     Raises:
         ConfigError: before anything is written. DataError: likewise. DivergedError: a loss or gradient
-        was not finite; the run folder says so. MachineError: disk or device.
+        was not finite; the run folder says so. MachineError: disk, memory or device. Interrupted: all that
+        a resumed run needs was saved.
     """
     with located(experiment):
-        session = Session([experiment], stacked=False, device=device, reporter=reporter)
-        if inspect is not None:
-            inspect(session.workshop)
-        (result,) = session.train(runs, command)
+        with machine_failures_told("reading the data", fix=FEWER_ROWS):
+            session = Session(
+                [experiment], stacked=False, device=device, reporter=reporter, interruption=interruption
+            )
+            if inspect is not None:
+                inspect(session.workshop)
+        load = measure_load(experiment, session.blueprint.network, members=1, device=session.device)
+        with machine_failures_told("training", load=load):
+            (result,) = session.train(runs, command)
     if result.status == "diverged":
         raise DivergedError(f"{'; '.join(result.notes)}; the run is in {result.run}")
     return result

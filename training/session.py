@@ -3,40 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from signal import Signals
 
-import torch
-
-from ..models import parameter_count
-from ..records.environment import describe_environment
-from ..records.run_folder import EndStatus, RunFolder
-from ..specs.errors import MlxError
+from ..records.run_folder import RunFolder
+from ..specs.errors import MachineError, MlxError
 from ..specs.experiment import Experiment
-from ..specs.resolved import resolved_yaml
 from .assemble import Workshop, narrow, open_workshop
 from .blueprint import draw_blueprint
-from .checkpoint import load_member_state
-from .decision_search import find_decisions
 from .devices import choose_device, prepare_process
-from .divergence import describe_divergence
-from .final import RunResult, Yardstick, make_yardstick, score_best
-from .fit import FitPlan, fit, order_rows
+from .ending import Ending
+from .evaluate import LedgerMeans
+from .final import RunResult
+from .fit import FitPlan, fit
 from .gradient_report import GradientReport
+from .interruption import Interrupted, Interruption
+from .member_checkpoint import Position, restore_means, restore_moving
 from .members import Member
 from .monitor import Watch
-from .reconstructions import keep_reconstructions
-from .reporter import Reporter, RunFacts, SilentReporter
+from .opening import create_run, describe_run
+from .reporter import Reporter, SilentReporter
+from .resume import FRESH, Resumption, identify, resume_members
+from .saver import Saver
 from .step import Trainee
-from .weighting import restore_weights
 
 
 class Session:
     """The stages of training some experiments together, and the times they took."""
 
     def __init__(
-        self, experiments: Sequence[Experiment], *, stacked: bool, device: str, reporter: Reporter | None
+        self,
+        experiments: Sequence[Experiment],
+        *,
+        stacked: bool,
+        device: str,
+        reporter: Reporter | None = None,
+        interruption: Interruption | None = None,
     ) -> None:
         self.started = time.perf_counter()
         self.seconds: dict[str, float] = {}
@@ -45,189 +49,130 @@ class Session:
         self.stacked = stacked
         self.device = choose_device(device)
         self.reporter = reporter or SilentReporter()
+        self.interruption = interruption or Interruption()
         self.blueprint = draw_blueprint(experiments[0])
         self.workshop: Workshop = open_workshop(self.blueprint, self.device)
-        self.yardstick: Yardstick | None = None
+        self.ending = Ending(self.workshop, experiments)
         self._lap("data")
 
     def train(self, runs: Path, command: Sequence[str]) -> list[RunResult]:
-        """Train all to their end; one result each, in order."""
+        """Train all to their end in new folders; one result each, in order."""
         trainee = self.workshop.build(self.experiments, stacked=self.stacked)
-        members = [
-            Member(
-                self._create_folder(experiment, runs, command),
-                Watch(self.blueprint.monitor, experiment.optimizer.learning_rate),
-                index,
+        with self._closing() as members:
+            for experiment in self.experiments:
+                members.append(self._member(experiment, self._create(experiment, runs, command)))
+            return self._complete(trainee, members, FRESH)
+
+    def resume(
+        self, folders: Sequence[RunFolder | None], runs: Path, command: Sequence[str]
+    ) -> list[RunResult]:
+        """Train on from what lies in the folders, one for each experiment, to the end that all would have
+        come to without a stop. A member without a folder gets a new one; one that has ended stays so."""
+        with self._closing() as members:
+            for experiment, folder in zip(self.experiments, folders, strict=True):
+                kept = folder or self._create(experiment, runs, command)
+                members.append(self._member(experiment, kept))
+                members[-1].take_over()
+            resumption = resume_members(members)
+            for note in resumption.notes:
+                self.reporter.message(note)
+            going = [position for position, member in enumerate(members) if not member.stopped]
+            experiments = [self.experiments[position] for position in going]
+            begins = not resumption.saved
+            trainee = self.workshop.build(
+                experiments or self.experiments[:1], stacked=self.stacked, initial=begins
             )
-            for index, experiment in enumerate(self.experiments)
-        ]
-        self._announce(members)
-        self._lap("build")
+            if begins or not going:
+                return self._complete(trainee, members, resumption)
+            saved = [each for position in going if (each := resumption.saved[position]) is not None]
+            restore_moving(trainee, saved)
+            means = restore_means(trainee, saved) if resumption.position.step else None
+            return self._complete(trainee, members, resumption, means)
+
+    @contextmanager
+    def _closing(self) -> Generator[list[Member]]:
+        """The members of this session; whatever stops it is written into their folders."""
+        members: list[Member] = []
         try:
-            self._fit(trainee, members)
-            self._lap("train")
-            return [self._finish(member, index) for index, member in enumerate(members)]
-        except KeyboardInterrupt:
-            self._close_all(members, "interrupted", "interrupted from the keyboard")
+            yield members
+        except KeyboardInterrupt as error:
+            self.ending.close_all(members, "interrupted", _describe(error), self._times())
+            if isinstance(error, Interrupted) and not self.stacked and members:
+                error.way_on = members[0].folder.way_on()
             raise
         except MlxError as error:
-            self._close_all(members, "failed", str(error))
+            self.ending.close_all(members, "failed", str(error), self._times())
+            if isinstance(error, MachineError) and not self.stacked and members:
+                self.reporter.message(f"{members[0].folder.way_on()} goes on from what was saved")
             raise
 
-    def _fit(self, trainee: Trainee, members: Sequence[Member]) -> None:
-        if not self.stacked:
-            members[0].index = None
+    def _create(self, experiment: Experiment, runs: Path, command: Sequence[str]) -> RunFolder:
+        members = len(self.experiments) if self.stacked else None
+        return create_run(self.workshop, experiment, runs=runs, command=command, members=members)
+
+    def _member(self, experiment: Experiment, folder: RunFolder) -> Member:
+        return Member(
+            folder,
+            Watch(self.blueprint.monitor, experiment.optimizer.learning_rate),
+            identity=identify(experiment, self.workshop.splits.fingerprint),
+        )
+
+    def _complete(
+        self,
+        trainee: Trainee,
+        members: Sequence[Member],
+        resumption: Resumption,
+        means: LedgerMeans | None = None,
+    ) -> list[RunResult]:
+        self.reporter.run_started(describe_run(self.workshop, members, resumption))
+        for note in self.workshop.splits.notes:
+            self.reporter.message(note)
+        self._lap("build")
+        with self.interruption.deferred():
+            self._fit(trainee, members, resumption.position, means)
+        self._lap("train")
+        self.seconds["train"] += resumption.seconds
+        return [self.ending.finish(each, index, self._times()) for index, each in enumerate(members)]
+
+    def _fit(
+        self, trainee: Trainee, members: Sequence[Member], start: Position, means: LedgerMeans | None
+    ) -> None:
+        running = [position for position, member in enumerate(members) if not member.stopped]
+        for row, position in enumerate(running):
+            members[position].index = row if self.stacked else None
 
         def narrower(current: Trainee, rows: Sequence[int], kept: Sequence[int]) -> Trainee:
             experiments = [self.experiments[position] for position in kept]
-            return narrow(current, self.workshop.build(experiments, stacked=True), rows)
+            return narrow(current, self.workshop.build(experiments, stacked=True, initial=False), rows)
 
-        splits = self.workshop.splits
-        fit(
-            trainee,
-            splits.train,
-            splits.validation,
-            plan=replace(self._plan(), gradient_report=self._gradient_report(trainee)),
-            members=members,
+        training, splits = self.blueprint.experiment.training, self.workshop.splits
+        gradients = self._gradient_report(trainee)
+        plan = FitPlan(
+            epochs=training.epochs,
+            batch_size=training.batch_size,
+            shuffle=training.shuffle,
+            seeds=tuple(self.experiments[position].seed for position in running),
+            metrics=self.blueprint.metrics,
             reporter=self.reporter,
-            narrower=narrower,
+            saver=Saver(self.interruption, minutes=training.checkpoint_minutes, gradients=gradients),
+            evaluate_train=training.evaluate_train,
+            gradient_report=gradients,
+            start=start,
+            means=means,
         )
+        fit(trainee, splits.train, splits.validation, plan=plan, members=members, narrower=narrower)
 
     def _gradient_report(self, trainee: Trainee) -> GradientReport | None:
         described = self.blueprint.experiment.training.gradient_report
         return None if described is None else GradientReport(self.blueprint, trainee, every=described.every)
 
-    def _plan(self) -> FitPlan:
-        training = self.blueprint.experiment.training
-        return FitPlan(
-            epochs=training.epochs,
-            batch_size=training.batch_size,
-            shuffle=training.shuffle,
-            seeds=tuple(experiment.seed for experiment in self.experiments),
-            metrics=self.blueprint.metrics,
-            evaluate_train=training.evaluate_train,
-        )
-
-    def _create_folder(self, experiment: Experiment, runs: Path, command: Sequence[str]) -> RunFolder:
-        threads = torch.get_num_threads()
-        members = len(self.experiments)
-        preparation = self.blueprint.source.preparation
-        return RunFolder.create(
-            runs,
-            experiment.name,
-            config_text=resolved_yaml(experiment),
-            environment=describe_environment(
-                seed=experiment.seed,
-                device=device_name(self.device),
-                threads=threads,
-                command=command,
-                fingerprint=self.workshop.splits.fingerprint,
-                precision=experiment.training.precision,
-            ),
-            plan={
-                "engine": "stack" if self.stacked else "single",
-                "device": str(self.device),
-                "threads": threads,
-                "members": members,
-            },
-            preparation=None if preparation is None else preparation.document(),
-        )
-
-    def _announce(self, members: Sequence[Member]) -> None:
-        splits, training = self.workshop.splits, self.blueprint.experiment.training
-        facts = RunFacts(
-            name=self.blueprint.experiment.name,
-            run=members[0].folder.path,
-            device=device_name(self.device),
-            parameters=parameter_count(self.blueprint.network),
-            epochs=training.epochs,
-            steps_per_epoch=self.workshop.steps_per_epoch,
-            batch_size=training.batch_size,
-            train_rows=len(splits.train),
-            validation_rows=0 if splits.validation is None else len(splits.validation),
-            test_rows=0 if splits.test is None else len(splits.test),
-            terms=self.blueprint.objective.names,
-            members=len(members),
-        )
-        for member in members:
-            member.folder.log(f"started on {facts.device}: {facts.parameters} parameters")
-            for note in splits.notes:
-                member.folder.log(note)
-        self.reporter.run_started(facts)
-        for note in splits.notes:
-            self.reporter.message(note)
-
-    def _finish(self, member: Member, position: int) -> RunResult:
-        """Score a member's best weights in a network of its own, and close its folder."""
-        trainee = self.workshop.build([self.experiments[position]], stacked=False)
-        if member.diverged is not None:
-            sentence = self._describe_divergence(member, trainee, position)
-            return self._close(member, position, "diverged", [sentence])
-        load_member_state(trainee.network, None, member.best)
-        restore_weights(trainee, member.best_weights)
-        result = self._result(member, position, "finished")
-        started = time.perf_counter()
-        self._score(result, member.folder, trainee)
-        self.seconds["evaluate"] = self.seconds.get("evaluate", 0.0) + time.perf_counter() - started
-        result.seconds = {**self.seconds, "total": time.perf_counter() - self.started}
-        member.folder.write_summary(result.document())
-        return result
-
-    def _score(self, result: RunResult, folder: RunFolder, trainee: Trainee) -> None:
-        """Decide what is to be decided with these weights, score them, and write both down."""
-        yardstick = self.yardstick = self.yardstick or make_yardstick(self.workshop)
-        keep_reconstructions(folder, self.blueprint, trainee.network, yardstick.table, self.workshop.dtype)
-        decisions, notes = find_decisions(self.workshop, trainee)
-        result.notes += notes
-        if decisions:
-            folder.write_decisions(decisions.document())
-        scored = score_best(result, self.workshop, trainee, decisions=decisions, yardstick=yardstick)
-        folder.write_labels([row for scores in scored for row in scores.labels])
-        if columns := [row for scores in scored for row in scores.columns]:
-            folder.write_values(columns)
-
-    def _describe_divergence(self, member: Member, trainee: Trainee, position: int) -> str:
-        assert member.diverged is not None
-        load_member_state(trainee.network, None, member.diverged.state)
-        train, plan = self.workshop.splits.train, self._plan()
-        epoch, batch_number = divmod(member.diverged.step, self.workshop.steps_per_epoch)
-        seeds = (self.experiments[position].seed,)
-        order = order_rows(epoch + 1, len(train), seeds=seeds, shuffle=plan.shuffle)
-        index = torch.split(order, plan.batch_size)[batch_number]
-        trainee.network.noise.step.fill_(member.diverged.step)
-        batch = train.gather(index.to(self.device), self.workshop.dtype)
-        return describe_divergence(trainee, batch, epoch=epoch + 1, step=batch_number + 1)
-
-    def _result(self, member: Member, position: int, status: EndStatus) -> RunResult:
-        return RunResult(
-            run=str(member.folder.path),
-            name=self.experiments[position].name,
-            status=status,
-            parameters=parameter_count(self.blueprint.network),
-            best_epoch=member.watch.best_epoch,
-            epochs=member.last_epoch,
-            seconds=dict(self.seconds),
-            metrics=dict(member.best_row),
-        )
-
-    def _close(self, member: Member, position: int, status: EndStatus, notes: list[str]) -> RunResult:
-        """Write the summary of a run that did not come to its end."""
-        result = self._result(member, position, status)
-        result.notes = notes
-        result.seconds = {**self.seconds, "total": time.perf_counter() - self.started}
-        member.folder.log(f"{status}: {'; '.join(notes)}")
-        member.folder.write_summary(result.document())
-        return result
-
-    def _close_all(self, members: Sequence[Member], status: EndStatus, note: str) -> None:
-        for position, member in enumerate(members):
-            if member.folder.read_summary() is None:
-                self._close(member, position, status, [note])
+    def _times(self) -> dict[str, float]:
+        """The seconds of every stage so far, and of all."""
+        return {**self.seconds, "total": time.perf_counter() - self.started}
 
     def _lap(self, stage: str) -> None:
         self.seconds[stage] = time.perf_counter() - self.started - sum(self.seconds.values())
 
 
-def device_name(device: torch.device) -> str:
-    """The device as people know it: `cpu`, or the name of the CUDA device."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+def _describe(error: KeyboardInterrupt) -> str:
+    return f"by {Signals(error.signal).name}" if isinstance(error, Interrupted) else "from the keyboard"

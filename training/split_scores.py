@@ -9,8 +9,8 @@ from ..data import Splits, Table
 from ..specs.errors import ConfigError
 from .assemble import Workshop
 from .decisions import Decisions
+from .epoch_rows import ledger_numbers, score_numbers
 from .evaluate import evaluate
-from .members import ledger_numbers, score_numbers
 from .scores import judged_rows, score_columns, score_labels, score_metrics
 from .step import Trainee
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..specs.experiment import Experiment
 from ..specs.load import located
 from .final import RunResult
+from .memory import FEWER_ROWS, machine_failures_told, measure_load
 from .reporter import Reporter
 from .session import Session
 
@@ -25,8 +26,12 @@ def train_stack(
     A member that diverges is frozen and comes back with status `diverged`; the others go on.
 
     Raises:
-        ConfigError: before anything is written. DataError: likewise. MachineError: disk or device.
+        ConfigError: before anything is written. DataError: likewise. MachineError: disk, memory or device.
     """
-    with located(experiments[0]):
-        session = Session(experiments, stacked=True, device=device, reporter=reporter)
-        return session.train(runs, command)
+    first, members = experiments[0], len(experiments)
+    with located(first):
+        with machine_failures_told("reading the data", fix=FEWER_ROWS):
+            session = Session(experiments, stacked=True, device=device, reporter=reporter)
+        load = measure_load(first, session.blueprint.network, members=members, device=session.device)
+        with machine_failures_told("training", load=load):
+            return session.train(runs, command)

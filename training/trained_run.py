@@ -9,7 +9,6 @@ import torch
 
 from ..data import Preparation, Scale, Source, Splits, open_source
 from ..data.images import image_scale
-from ..data.preparation import load_preparation
 from ..models import InputSpec, Network, build_network
 from ..records.run_folder import RunFolder
 from ..specs.errors import ConfigError, DataError
@@ -20,6 +19,7 @@ from ..specs.sources import AnySource, ImageBase
 from .blueprint import Blueprint, draw_blueprint
 from .decisions import Decisions
 from .devices import DTYPES, prepare_process
+from .kept import kept_decisions, kept_preparation
 from .transfer import load_best
 
 ROW = "row"
@@ -99,25 +99,14 @@ def open_trained_run(folder: RunFolder, *, device: torch.device) -> TrainedRun:
         if not folder.checkpoint_path("best").is_file():
             raise DataError(f"run '{folder.name}' has no weights: it ended before its first epoch did.")
         load_best(network, folder)
-    return TrainedRun(folder, blueprint, network.eval(), device, _decisions(folder, experiment))
+    return TrainedRun(folder, blueprint, network.eval(), device, kept_decisions(folder, experiment))
 
 
 def _source(folder: RunFolder, experiment: Experiment) -> Source:
-    document = folder.read_preparation()
-    if document is None and isinstance(experiment.data, TableFiles):
-        raise DataError(f"'{folder.path}' has lost its preparation.json.")
-    if document is None:
+    preparation = kept_preparation(folder, experiment)
+    if preparation is None:
         return open_source(experiment.data)
-    preparation = load_preparation(document)
     return Source(preparation.schema, _no_rows, preparation)
-
-
-def _decisions(folder: RunFolder, experiment: Experiment) -> Decisions:
-    document = folder.read_decisions()
-    if document is None and (experiment.thresholds or experiment.calibration):
-        missing = "no thresholds and temperatures, which its config asks for"
-        raise DataError(f"run '{folder.name}' has {missing}: it did not come to its end.")
-    return Decisions.load(document)
 
 
 def input_scales(spec: AnySource, source: Source) -> dict[str, Scale]:

@@ -249,7 +249,7 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(
         folder,
         clean_environment,
     )
-    assert ended.stdout == f"{HEADER}\n0\n"
+    assert ended.stdout == f"{HEADER}\n141\n"
     assert ended.stderr == ""
 
 

@@ -96,10 +96,11 @@ def test_an_interrupt_closes_the_run(folder: Path, clean_environment: dict[str, 
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.splitlines()[-1] == "mlx: interrupted"
+    (run,) = (folder / "runs").iterdir()
+    goes_on = f"mlx: interrupted by SIGINT; mlx train --resume runs/{run.name} goes on from what was saved"
+    assert err.splitlines()[-1] == goes_on
     assert "Traceback" not in err
     assert json.loads(out)["error"]["code"] == 130
-    (run,) = (folder / "runs").iterdir()
     summary = json.loads((run / "summary.json").read_text("utf-8"))
     assert summary["status"] == "interrupted"
     assert summary["epochs"] >= 3

@@ -75,7 +75,7 @@ def test_the_run_folder_is_complete(trained: Trained) -> None:
     assert files == {
         *("config.yaml", "environment.json", "plan.json", "summary.json", "log.txt"),
         *("metrics.csv", "ledger.csv", "labels.csv", "timings.csv"),
-        *("checkpoints/last.safetensors", "checkpoints/best.safetensors"),
+        *(f"checkpoints/{which}.safetensors" for which in ("last", "previous", "best")),
         *plots,
     }
     environment = json.loads((run / "environment.json").read_text("utf-8"))

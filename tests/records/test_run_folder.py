@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlx_runner.records.epoch_tables import check_tables
 from mlx_runner.records.numbers import to_json
 from mlx_runner.records.process import describe_process
 from mlx_runner.records.run_folder import LABEL_COLUMNS, LEDGER_COLUMNS, RUN_NAME, VALUE_COLUMNS, RunFolder
@@ -91,7 +92,7 @@ def test_two_processes_never_get_the_same_folder(tmp_path: Path) -> None:
 
 
 def test_a_clash_gets_the_next_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlx_runner.records.run_folder.datetime", _FixedTime)
+    monkeypatch.setattr("mlx_runner.records.run_creation.datetime", _FixedTime)
     names = [_create(tmp_path).name for _ in range(3)]
     assert names == [f"20250102-030405_headline{number}" for number in ("", "-2", "-3")]
 
@@ -213,8 +214,27 @@ def test_cutting_back_to_a_checkpoint_gives_the_bytes_of_that_time(tmp_path: Pat
         run.append_timings({"epoch": epoch, "seconds": 2.0})
         if epoch == 10:
             wanted = [path.read_bytes() for path in tables]
-    run.drop_epochs_after(10)
+            states = run.table_states()
+    run.cut_tables(states)
     assert [path.read_bytes() for path in tables] == wanted
+    assert run.table_states() == states
+    run.cut_tables({})
+    assert not any(path.exists() for path in tables)
+
+
+def test_a_table_that_changed_before_the_checkpoint_is_told(tmp_path: Path) -> None:
+    run = _create(tmp_path)
+    run.append_metrics({"epoch": 1, "train/loss": 0.5})
+    states = run.table_states()
+    run.append_metrics({"epoch": 2, "train/loss": 0.25})
+    check_tables(run.path, states)
+    path = run.path / "metrics.csv"
+    path.write_bytes(path.read_bytes().replace(b"0.5", b"0.6"))
+    with pytest.raises(DataError, match=r"metrics\.csv' is damaged: its first 23 bytes have changed\.$"):
+        check_tables(run.path, states)
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match="damaged"):
+        check_tables(run.path, states)
 
 
 def test_status_over_a_life(tmp_path: Path) -> None:

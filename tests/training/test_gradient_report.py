@@ -8,6 +8,7 @@ import pytest
 import torch
 from mlx_runner.records.run_folder import RunFolder
 from mlx_runner.specs.experiment import Experiment
+from mlx_runner.training.checkpoint import load_checkpoint
 from mlx_runner.training.run import run_experiment
 from mlx_runner.training.stack import train_stack
 from torch.nn import functional as F
@@ -75,8 +76,11 @@ def test_a_report_changes_nothing_else(weighed, tmp_path: Path) -> None:
     reported = _report(weighed({"type": "fixed"}, training=REPORT, **changes), tmp_path / "with")
     plain = {key: value for key, value in REPORT.items() if key != "gradient_report"}
     quiet = _report(weighed({"type": "fixed"}, training=plain, **changes), tmp_path / "without")
-    for name in ("metrics.csv", "ledger.csv", "labels.csv", "checkpoints/last.safetensors"):
+    for name in ("metrics.csv", "ledger.csv", "labels.csv", "checkpoints/best.safetensors"):
         assert (reported.path / name).read_bytes() == (quiet.path / name).read_bytes()
+    one, other = (load_checkpoint(run.checkpoint_path("last"))[0] for run in (reported, quiet))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
     assert reported.read_gradients()
     assert not (quiet.path / "gradients.csv").exists()
 

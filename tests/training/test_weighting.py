@@ -13,9 +13,11 @@ from mlx_runner.specs import weighting as spec
 from mlx_runner.specs.errors import ConfigError
 from mlx_runner.training.blueprint import draw_blueprint
 from mlx_runner.training.checkpoint import load_checkpoint
-from mlx_runner.training.fit import train_epoch
+from mlx_runner.training.fit import FitPlan, train_epoch
+from mlx_runner.training.interruption import Interruption
+from mlx_runner.training.reporter import SilentReporter
 from mlx_runner.training.run import run_experiment
-from mlx_runner.training.session import Session
+from mlx_runner.training.saver import Saver
 from mlx_runner.training.stack import train_stack
 
 needs_torchjd = pytest.mark.skipif(importlib.util.find_spec("torchjd") is None, reason="extra mtl")
@@ -122,7 +124,7 @@ def test_regularization_and_learned_weights_stand_side_by_side(weighed, tmp_path
     assert rows[3]["raw"] > 0.01
 
 
-def test_the_ledger_adds_up_under_any_weights(weighed) -> None:
+def test_the_ledger_adds_up_under_any_weights(weighed, workshop_of) -> None:
     """Any own weights, in float32: the rows' sum is the total to rounding, before and after learning."""
     base = weighed({"type": "uncertainty"}, training={"epochs": 1, "batch_size": 16})
     weight = st.floats(0.0, 100.0, width=32, allow_subnormal=False)
@@ -134,12 +136,18 @@ def test_the_ledger_adds_up_under_any_weights(weighed) -> None:
         for loss, number in zip(document["losses"].values(), weights, strict=True):
             loss["weight"] = number
         experiment = type(base).model_validate(document, strict=False)
-        session = Session([experiment], stacked=False, device="cpu", reporter=None)
-        trainee = session.workshop.build([experiment], stacked=False)
-        plan = session._plan()
-        ledger = train_epoch(
-            trainee, session.workshop.splits.train, plan=plan, epoch=1, reporter=session.reporter
+        workshop = workshop_of(experiment)
+        trainee = workshop.build([experiment], stacked=False)
+        plan = FitPlan(
+            epochs=1,
+            batch_size=16,
+            shuffle=True,
+            seeds=(experiment.seed,),
+            metrics=(),
+            reporter=SilentReporter(),
+            saver=Saver(Interruption(), minutes=1.0),
         )
+        ledger = train_epoch(trainee, workshop.splits.train, plan=plan, epoch=1)
         rows = [float(raw) * float(one) for raw, one in zip(ledger.raw, ledger.weights, strict=True)]
         assert float(ledger.total) == pytest.approx(sum(rows), abs=3e-7 * sum(abs(row) for row in rows))
 

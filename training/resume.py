@@ -1,0 +1,147 @@
+"""Where a run or a stack that was stopped goes on: the newest checkpoint that all its members have whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import cast
+
+from ..records.epoch_tables import TableState, check_tables
+from ..records.run_folder import Checkpoint, RunFolder
+from ..specs.errors import DataError
+from ..specs.experiment import Experiment
+from ..specs.flat import flatten
+from .checkpoint import copy_checkpoint, load_checkpoint
+from .member_checkpoint import START, Position, Saved, restore_watch
+from .members import Divergence, Member
+
+LENGTHENING = frozenset({"training.epochs", "training.checkpoint_minutes"})
+"""The keys that a resumed run may change: they move no number of the epochs that are trained."""
+
+_GENERATIONS: tuple[Checkpoint, ...] = ("last", "previous")
+
+
+@dataclass(frozen=True, eq=False)
+class Resumption:
+    """Where to go on, and a checkpoint for each member; none where all begins anew.
+
+    `notes` are for the user: what was damaged, and what was fallen back to. `seconds` of training lie
+    before this position.
+    """
+
+    position: Position = START
+    saved: tuple[Saved | None, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+FRESH = Resumption()
+
+
+def identify(experiment: Experiment, fingerprint: str) -> str:
+    """What tells the checkpoints of this experiment on these data from those of any other."""
+    flat = {path: value for path, value in flatten(experiment).items() if path not in LENGTHENING}
+    text = json.dumps([flat, experiment.seed, fingerprint], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def resume_members(members: Sequence[Member]) -> Resumption:
+    """Bring the members that have not ended, and their folders, to the newest position that all share."""
+    going = [member for member in members if not member.ended]
+    notes: list[str] = []
+    candidates = [_candidates(member, notes) for member in going]
+    position, chosen = _newest_shared(candidates)
+    if not chosen:
+        for member in going:
+            _begin_anew(member)
+        anew = ["nothing was saved whole that goes on: training begins anew"] if notes else []
+        return Resumption(notes=(*notes, *anew))
+    by_member: dict[int, Saved] = {}
+    for member, own, which in zip(going, candidates, chosen, strict=True):
+        if which == "previous":
+            # The next checkpoint puts the last one in the place of this, so the last one must be whole.
+            path = member.folder.checkpoint_path
+            copy_checkpoint(path("previous"), path("last"))
+        by_member[id(member)] = own[which]
+        _restore(member, own[which])
+    saved = tuple(by_member.get(id(member)) for member in members)
+    seconds = sum(float(row["seconds"] or 0) for row in going[0].folder.read_timings())
+    return Resumption(position, saved, tuple(notes), seconds)
+
+
+def _newest_shared(
+    candidates: Sequence[Mapping[Checkpoint, Saved]],
+) -> tuple[Position, Sequence[Checkpoint]]:
+    """The newest position at which every member was saved, or had stopped before; a checkpoint for each.
+
+    Two generations are kept, so members that were saved one after the other always share one.
+    """
+    for position in sorted({each.position for own in candidates for each in own.values()}, reverse=True):
+        chosen = [_choose(own, position) for own in candidates]
+        known: list[Checkpoint] = [which for which in chosen if which is not None]
+        if len(known) == len(chosen):
+            return position, known
+    return START, []
+
+
+def _restore(member: Member, saved: Saved) -> None:
+    """Bring a member and its folder to a checkpoint of its own."""
+    facts = saved.member
+    member.folder.cut_tables(_tables(saved))
+    restore_watch(member.watch, cast("Mapping[str, object]", saved.facts["watch"]))
+    member.best_row, member.best_weights = facts["best_row"], facts["best_weights"]
+    member.last_row, member.last_epoch = facts["last_row"], facts["last_epoch"]
+    member.kept_epoch, member.stopped = facts["kept_epoch"], facts["stopped"]
+    if member.kept_epoch:
+        member.best = saved.part("best") or saved.part("model")
+        member.save_best()
+    if facts["diverged_at"] is not None:
+        member.diverged = Divergence(facts["diverged_at"], saved.part("model"))
+
+
+def _begin_anew(member: Member) -> None:
+    """Empty the folder of a member that has no checkpoint to go on from."""
+    member.folder.cut_tables({})
+    for which in (*_GENERATIONS, "best"):
+        with suppress(FileNotFoundError):
+            member.folder.checkpoint_path(which).unlink()
+
+
+def _candidates(member: Member, notes: list[str]) -> dict[Checkpoint, Saved]:
+    """The whole checkpoints of a member that are its own."""
+    found: dict[Checkpoint, Saved] = {}
+    for which in _GENERATIONS:
+        if not member.folder.checkpoint_path(which).exists():
+            continue
+        try:
+            found[which] = _read(member.folder, which, identity=member.identity)
+        except DataError as error:
+            notes.append(f"{error}; what was saved before it is used")
+    return found
+
+
+def _read(folder: RunFolder, which: Checkpoint, *, identity: str) -> Saved:
+    path = folder.checkpoint_path(which)
+    tensors, facts = load_checkpoint(path)
+    if facts.get("identity") != identity:
+        raise DataError(f"{str(path)!r} belongs to another run: its config, seed or data are not these")
+    position = cast("Mapping[str, int]", facts["position"])
+    saved = Saved(Position(position["epoch"], position["step"]), tensors, facts)
+    check_tables(folder.path, _tables(saved))
+    return saved
+
+
+def _tables(saved: Saved) -> dict[str, TableState]:
+    states = cast("Mapping[str, Mapping[str, object]]", saved.facts["tables"])
+    return {name: TableState(cast("int", each["size"]), str(each["sha256"])) for name, each in states.items()}
+
+
+def _choose(own: Mapping[Checkpoint, Saved], position: Position) -> Checkpoint | None:
+    """The checkpoint by which a member is at a position; one that had stopped stays where it was."""
+    for which, saved in own.items():
+        if saved.position == position or (saved.member["stopped"] and saved.position < position):
+            return which
+    return None
