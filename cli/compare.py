@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..comparison.settings import Settings
     from ..comparison.subjects import Subject
     from ..records.comparison_folder import ComparisonFolder
+    from ..training.interruption import Interruption
 
 FORMATS = ("table", "csv", "markdown", "json", "latex")
 
@@ -68,20 +69,20 @@ def compare(
 ) -> None:
     """Train settings on several seeds and judge their differences, or judge what is finished.
 
-    [dim]Exit codes: 0 done, 2 config or usage, 3 data, 4 all diverged, 6 machine, 130 interrupted.[/dim]
+    [dim]Exit codes: 0 done, 2 config or usage, 3 data, 4 all diverged, 6 machine, 130, 143 interrupted.[/dim]
     """
     from .failures import reported_failures
     from .formats import choose_format
 
-    with reported_failures(json=json or output_format == "json"):
+    with reported_failures(json=json or output_format == "json") as interruption:
         options = Options(
             *(tuple(vary or ()), seeds, baseline, metric, sort, not no_equal),
             *(choose_format(output_format, FORMATS, json=json), runs, device, quiet, dry_run, resume),
         )
-        _compare(arguments or [], options)
+        _compare(arguments or [], options, interruption)
 
 
-def _compare(arguments: list[str], options: Options) -> None:
+def _compare(arguments: list[str], options: Options, interruption: Interruption) -> None:
     from ..comparison.subjects import identify
 
     subject = identify(arguments, runs=options.runs)
@@ -90,9 +91,10 @@ def _compare(arguments: list[str], options: Options) -> None:
         _read(subject, options)
     elif options.resume is not None:
         _refuse_planning_options(options, has_config=bool(subject.configs))
-        _resume(_settings(subject, options)[1] if subject.configs else None, options.resume, options)
+        given = _settings(subject, options)[1] if subject.configs else None
+        _resume(given, options.resume, options, interruption)
     elif subject.configs:
-        _train(*_settings(subject, options), options)
+        _train(*_settings(subject, options), options, interruption)
     else:
         from ..specs.errors import ConfigError
 
@@ -131,7 +133,7 @@ def _settings(subject: Subject, options: Options) -> tuple[str, Settings]:
     return first.name, replace(settings, baseline=baseline, seeds=options.seeds or settings.seeds)
 
 
-def _train(name: str, settings: Settings, options: Options) -> None:
+def _train(name: str, settings: Settings, options: Options, interruption: Interruption) -> None:
     from ..comparison.execute import Execution
     from ..comparison.train import Wish, plan_comparison, start_comparison
     from .progress import choose_reporter
@@ -144,12 +146,12 @@ def _train(name: str, settings: Settings, options: Options) -> None:
         print_plan(settings, plan, json=options.output_format == "json")
         return
     with choose_reporter(quiet=options.quiet) as reporter:
-        execution = Execution(options.runs, plan.device, ["mlx", *sys.argv[1:]], reporter)
+        execution = Execution(options.runs, plan.device, ["mlx", *sys.argv[1:]], reporter, interruption)
         folder, judgement = start_comparison(settings, plan, wish, name=name, execution=execution)
     _print(judgement, folder, options)
 
 
-def _resume(given: Settings | None, text: str, options: Options) -> None:
+def _resume(given: Settings | None, text: str, options: Options, interruption: Interruption) -> None:
     from ..comparison.execute import Execution
     from ..comparison.train import Wish, resume_comparison
     from ..records.comparison_folder import find_comparison
@@ -158,7 +160,7 @@ def _resume(given: Settings | None, text: str, options: Options) -> None:
     folder = find_comparison(options.runs, text)
     wish = Wish(options.baseline, options.metric, options.sort)
     with choose_reporter(quiet=options.quiet) as reporter:
-        execution = Execution(options.runs, options.device, ["mlx", *sys.argv[1:]], reporter)
+        execution = Execution(options.runs, options.device, ["mlx", *sys.argv[1:]], reporter, interruption)
         judgement = resume_comparison(folder, wish, given=given, execution=execution)
     _print(judgement, folder, options)
 

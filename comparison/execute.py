@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..specs.errors import DivergedError
-from ..specs.experiment import Experiment
+from ..records.run_folder import ENDED, RunFolder
+from ..training.interruption import Interruption
 from ..training.reporter import Reporter, SilentReporter
-from ..training.run import run_experiment
+from .members import Member
 from .plan import Plan, Stack
-from .processes import train_in_processes
+from .processes import Part, train_in_processes
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How all stacks are trained: where run folders go, on which device, as which command."""
+    """How all stacks are trained: where run folders go, on which device, as which command.
+
+    `begun` are the runs of members that had begun before, by the member's name.
+    """
 
     runs: Path
     device: str
     command: Sequence[str]
     reporter: Reporter | None = None
+    interruption: Interruption | None = None
+    begun: Mapping[str, RunFolder] = field(default_factory=dict[str, RunFolder])
+
+    def folders(self, members: Sequence[Member]) -> list[RunFolder | None]:
+        """The run of each member that had begun."""
+        return [self.begun.get(member.name) for member in members]
+
+    def has_ended(self, members: Sequence[Member]) -> bool:
+        """Whether nothing is left to train of these members."""
+        return all(run is not None and run.status in ENDED for run in self.folders(members))
 
 
 def execute_plan(plan: Plan, execution: Execution, *, after_stack: Callable[[Stack], None]) -> None:
-    """Train every stack, one after another; what each member came to is in its run folder.
+    """Train every stack that has not ended, one after another; what members came to is in their folders.
 
-    A member that diverges stops alone. Raises ConfigError, DataError and MachineError as training does.
+    A member that diverges stops alone. Raises ConfigError, DataError, MachineError and Interrupted as
+    training does.
     """
     reporter = execution.reporter or SilentReporter()
     for number, stack in enumerate(plan.stacks, start=1):
+        if execution.has_ended(stack.members):
+            continue
         reporter.message(f"stack {number} of {len(plan.stacks)}: {describe_stack(stack)}")
-        experiments = [member.experiment for member in stack.members]
         if stack.engine == "processes":
             _train_apart(stack, execution, reporter)
-        elif stack.engine == "single":
-            _train_alone(experiments[0], execution)
         else:
-            _train_together(experiments, execution)
+            _train_here(stack, execution)
         after_stack(stack)
 
 
@@ -54,41 +67,32 @@ def describe_stack(stack: Stack) -> str:
     return f"{count} members together"
 
 
-def _train_alone(experiment: Experiment, execution: Execution) -> None:
-    try:
-        run_experiment(
-            experiment,
-            runs=execution.runs,
-            device=execution.device,
-            command=execution.command,
-            reporter=execution.reporter,
-        )
-    except DivergedError as error:
-        (execution.reporter or SilentReporter()).message(str(error))
-
-
-def _train_together(experiments: Sequence[Experiment], execution: Execution) -> None:
+def _train_here(stack: Stack, execution: Execution) -> None:
     from ..training.stack import train_stack
 
     train_stack(
-        experiments,
+        [member.experiment for member in stack.members],
         runs=execution.runs,
         device=execution.device,
         command=execution.command,
         reporter=execution.reporter,
+        interruption=execution.interruption,
+        folders=execution.folders(stack.members),
     )
 
 
 def _train_apart(stack: Stack, execution: Execution, reporter: Reporter) -> None:
+    going = [part for part in stack.parts if not execution.has_ended(part)]
+    total = sum(map(len, going))
     done = 0
 
     def report(name: str, status: str) -> None:
         nonlocal done
         done += 1
-        reporter.message(f"{done} of {len(stack.members)}: {name} {status}")
+        reporter.message(f"{done} of {total}: {name} {status}")
 
     train_in_processes(
-        [[member.experiment for member in part] for part in stack.parts],
+        [Part([each.experiment for each in part], execution.folders(part)) for part in going],
         workers=stack.workers,
         runs=execution.runs,
         command=execution.command,

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import torch
 
 from ..specs.errors import ConfigError, Problem
 from ..specs.load import located
 from ..training.blueprint import Blueprint, draw_blueprint
 from ..training.devices import choose_device
+from ..training.footprint import Footprint, network_footprint
+from ..training.memory import device_bytes
 from .keys import SPLITS
-from .members import Footprint
 from .settings import Setting
 
+# Where the system does not say how much there is.
 _ASSUMED_BYTES = 4 * 2**30
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ def measure_networks(settings: Sequence[Setting]) -> dict[str, Measured]:
         except ConfigError as error:
             problems += error.problems
         else:
-            measured[setting.name] = Measured(_footprint(blueprint), _keys(blueprint))
+            measured[setting.name] = Measured(network_footprint(blueprint.network), _keys(blueprint))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return measured
@@ -70,17 +67,8 @@ def describe_machine(device: str) -> Machine:
     Raises ConfigError for a device of no such name, MachineError for one that is not there.
     """
     chosen = choose_device(device)
-    if chosen.type == "cuda":
-        memory_bytes, _ = torch.cuda.mem_get_info(chosen)
-    else:
-        memory_bytes = _available_bytes()
-    return Machine(str(chosen), _usable_cores(), memory_bytes)
-
-
-def _footprint(blueprint: Blueprint) -> Footprint:
-    network = blueprint.network
-    activations = sum(math.prod(network.shapes[node.name]) for node in network.graph.nodes)
-    return Footprint(sum(each.numel() for each in network.parameters()), activations)
+    available = device_bytes(chosen)
+    return Machine(str(chosen), _usable_cores(), _ASSUMED_BYTES if available is None else available)
 
 
 def _keys(blueprint: Blueprint) -> tuple[str, ...]:
@@ -94,25 +82,3 @@ def _usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _available_bytes() -> int:
-    """Memory that can be had without swapping, as far as the system says."""
-    limits = [_meminfo_bytes() or _ASSUMED_BYTES]
-    text = _read(_CGROUP_LIMIT).strip()
-    return min([*limits, *([int(text)] if text.isdecimal() else [])])
-
-
-def _meminfo_bytes() -> int | None:
-    for line in _read(Path("/proc/meminfo")).splitlines():
-        name, _, rest = line.partition(":")
-        if name == "MemAvailable":
-            return int(rest.split()[0]) * 1024
-    return None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except OSError:
-        return ""

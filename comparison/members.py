@@ -9,20 +9,13 @@ from dataclasses import dataclass
 
 from ..specs.errors import ConfigError
 from ..specs.experiment import Experiment
+from ..training.footprint import Footprint
 from .settings import Setting
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9_]+")
 _LONGEST_SLUG = 60
 _HIGHEST_SEED = 2**32 - 1
 _MEMBER_FOLDER = re.compile(r"\d{8}-\d{6}_(.+_seed\d+)(-\d+)?")
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """The size of a network: trained values, and the values of all its layers for one example."""
-
-    parameters: int
-    activations: int
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Literal, cast
 
 from ..specs.experiment import Experiment
 from ..specs.flat import Flat, flatten, plain, telling_paths, varied_paths
-from ..specs.optimizers import SGD, Adagrad, RMSprop
 from ..specs.weighting import stackable
 from ..specs.wording import number_text
+from ..training.footprint import MEMORY_FORMULA, training_bytes
 from .members import Member
 
 Engine = Literal["stack", "single", "processes"]
@@ -21,10 +21,6 @@ Engine = Literal["stack", "single", "processes"]
 KNOBS = re.compile(r"losses\.[^.]+\.(weight|label_smoothing)|optimizer\.learning_rate")
 """The paths that may differ within a stack, beside seed and name: they move a number, not the program."""
 
-MEMORY_FORMULA = (
-    "bytes per member = (parameters x (3 + optimizer slots) + 2 x batch_size x activations) x bytes per "
-    "value; the 3 are values, gradients and best copy"
-)
 BUDGET_SHARE = 0.5
 """Of the available memory, what the members trained at one time may take."""
 
@@ -32,7 +28,6 @@ CONVOLUTION_REASON = "convolutions run faster one by one on a CPU"
 SPREAD_REASON = "a stack per seed and core: members of one seed share their batches"
 
 _CONVOLUTIONS = frozenset({"conv1d", "conv2d"})
-_BYTES = {"float32": 4, "float64": 8}
 _MOST_DIFFERENCES = 4
 
 
@@ -121,20 +116,7 @@ def plan_stacks(members: Sequence[Member], *, device: str, cores: int, memory_by
 
 def member_bytes(member: Member) -> int:
     """What one member holds in memory while it trains, by `MEMORY_FORMULA`."""
-    experiment, footprint = member.experiment, member.footprint
-    copies = 3 + optimizer_slots(experiment)
-    activations = 2 * experiment.training.batch_size * footprint.activations
-    return (footprint.parameters * copies + activations) * _BYTES[experiment.training.precision]
-
-
-def optimizer_slots(experiment: Experiment) -> int:
-    """How many numbers the optimizer keeps per parameter."""
-    optimizer = experiment.optimizer
-    if isinstance(optimizer, SGD):
-        return int(optimizer.momentum > 0.0)
-    if isinstance(optimizer, RMSprop):
-        return 1 + int(optimizer.momentum > 0.0) + int(optimizer.centered)
-    return 1 if isinstance(optimizer, Adagrad) else 2
+    return training_bytes(member.experiment, member.footprint)
 
 
 def has_convolution(experiment: Experiment) -> bool:

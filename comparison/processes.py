@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from ..specs.errors import DivergedError, MachineError, MlxError, Problem
+from ..records.run_folder import RunFolder
+from ..specs.errors import MachineError, MlxError, Problem
 from ..specs.experiment import Experiment
 
+if TYPE_CHECKING:
+    from ..training.interruption import Interruption
+
 _POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stack, or one experiment, with the run of each that had begun before."""
+
+    experiments: Sequence[Experiment]
+    folders: Sequence[RunFolder | None]
 
 
 @dataclass(frozen=True)
@@ -35,7 +49,7 @@ class _Worker:
 
 
 def train_in_processes(
-    parts: Sequence[Sequence[Experiment]],
+    parts: Sequence[Part],
     *,
     workers: int,
     runs: Path,
@@ -45,7 +59,7 @@ def train_in_processes(
     """Train every part, a stack or one experiment, on the CPU; worker i takes every `workers`-th part.
 
     report: told the name and status of each as it ends. Raises what a worker raised, and MachineError for
-    a worker that was lost; the others are stopped then.
+    a worker that was lost; the others are stopped then, after they have saved.
     """
     dealt = [tuple(parts[first::workers]) for first in range(min(workers, len(parts)))]
     started: list[_Worker] = []
@@ -53,46 +67,58 @@ def train_in_processes(
         started.extend(_start(own, runs, tuple(command)) for own in dealt)
         _attend(started, report)
     finally:
-        for worker in started:
-            # After an interrupt or an error: what they were at is lost, and trained anew on resume.
-            worker.process.terminate()
-            worker.process.join()
-            worker.receiver.close()
+        _stop(started)
 
 
-def train_dealt(
-    parts: Sequence[Sequence[Experiment]], runs: Path, command: Sequence[str], sender: Connection
-) -> None:
+def train_dealt(parts: Sequence[Part], runs: Path, command: Sequence[str], sender: Connection) -> None:
     """The work of one process: train each part in turn and send its members' outcomes."""
+    from ..training.interruption import Interrupted, Interruption
+
+    interruption = Interruption()
     # An interrupt from the keyboard reaches all processes; the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import torch
+    signal.signal(signal.SIGTERM, lambda number, _: interruption.receive(number))
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    try:
+        import torch
 
-    torch.set_num_threads(1)
-    for part in parts:
-        try:
-            for outcome in _train_part(part, runs, command):
+        torch.set_num_threads(1)
+        for part in parts:
+            outcomes = _train_part(part, runs, command, interruption)
+            for outcome in outcomes:
                 sender.send(outcome)
-        except MlxError as error:
-            sender.send(Outcome(part[0].name, "failed", type(error), error.problems))
-            return
+            if any(outcome.error for outcome in outcomes):
+                return
+    except (Interrupted, BrokenPipeError):
+        return  # all is saved, or nobody listens any more
 
 
-def _train_part(part: Sequence[Experiment], runs: Path, command: Sequence[str]) -> list[Outcome]:
-    from ..training.run import run_experiment
+def _stop_with_parent() -> None:
+    """A worker whose parent was killed saves and ends, so that whoever resumes finds its runs free."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker is somebody's child"
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _train_part(part: Part, runs: Path, command: Sequence[str], interruption: Interruption) -> list[Outcome]:
     from ..training.stack import train_stack
 
-    if len(part) > 1:
-        results = train_stack(part, runs=runs, device="cpu", command=command)
-        return [Outcome(result.name, result.status) for result in results]
     try:
-        result = run_experiment(part[0], runs=runs, device="cpu", command=command)
-    except DivergedError:
-        return [Outcome(part[0].name, "diverged")]
-    return [Outcome(result.name, result.status)]
+        results = train_stack(
+            part.experiments,
+            runs=runs,
+            device="cpu",
+            command=command,
+            interruption=interruption,
+            folders=part.folders,
+        )
+    except MlxError as error:
+        return [Outcome(part.experiments[0].name, "failed", type(error), error.problems)]
+    return [Outcome(result.name, result.status) for result in results]
 
 
-def _start(parts: Sequence[Sequence[Experiment]], runs: Path, command: Sequence[str]) -> _Worker:
+def _start(parts: Sequence[Part], runs: Path, command: Sequence[str]) -> _Worker:
     # Spawned, not forked: a fork of a process with torch's threads may hang.
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
@@ -101,7 +127,8 @@ def _start(parts: Sequence[Sequence[Experiment]], runs: Path, command: Sequence[
     )
     process.start()
     sender.close()  # else the pipe would stay open after the worker's end
-    return _Worker(process, receiver, tuple(experiment.name for part in parts for experiment in part))
+    names = tuple(each.name for part in parts for each in part.experiments)
+    return _Worker(process, receiver, names)
 
 
 def _attend(workers: Sequence[_Worker], report: Callable[[str, str], None]) -> None:
@@ -122,6 +149,20 @@ def _attend(workers: Sequence[_Worker], report: Callable[[str, str], None]) -> N
                 raise outcome.error(outcome.problems)
             done.add(outcome.name)
             report(outcome.name, outcome.status)
+
+
+def _stop(workers: Sequence[_Worker]) -> None:
+    """End all processes, each after the step it is at; at once where that is interrupted too."""
+    try:
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
+            worker.process.join()
+            worker.receiver.close()
+    except KeyboardInterrupt:
+        for worker in workers:
+            worker.process.kill()
+        raise
 
 
 def _require_end(worker: _Worker, done: set[str]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from ..records.comparison_folder import ComparisonFolder
-from ..records.run_folder import RunFolder
+from ..records.run_folder import ENDED, RunFolder
 from ..specs.errors import ConfigError, DataError
 from ..specs.load import load_experiment
 from ..specs.resolved import resolved_yaml
@@ -19,11 +20,12 @@ from .settings import Setting, Settings
 
 FORMAT = 1
 
-_ENDED = ("finished", "diverged")
+_PATIENCE_SECONDS = 20.0
+_POLL_SECONDS = 0.2
 
 
 def create_record(
-    runs: Path, name: str, *, settings: Settings, plan: Plan, command: Sequence[str]
+    runs: Path, name: str, *, settings: Settings, plan: Plan, command: Sequence[str], threads: int
 ) -> ComparisonFolder:
     """A new folder that says all that is needed to go on without the command line it came from."""
     slugs = name_slugs([setting.name for setting in settings.settings])
@@ -33,6 +35,7 @@ def create_record(
         "seeds": settings.seeds,
         "baseline": settings.baseline,
         "equal": settings.equal,
+        "threads": threads,
         "settings": [
             {"name": setting.name, "file": f"{slugs[setting.name]}.yaml", "changes": dict(setting.changes)}
             for setting in settings.settings
@@ -77,25 +80,22 @@ def read_members(folder: ComparisonFolder, settings: Settings) -> Finished:
     return Finished(settings.settings, tuple(_relative(folder, member) for member in found))
 
 
-def missing_members(folder: ComparisonFolder, settings: Settings) -> list[str]:
-    """The names of the members that are still to be trained; what they left behind is set aside.
+def begun_members(folder: ComparisonFolder, settings: Settings) -> dict[str, RunFolder]:
+    """The runs of the members that have begun, by the member's name.
 
     Raises ConfigError for one that another process is still training.
     """
-    runs = _member_runs(folder, settings)
-    missing: list[str] = []
-    for name in expected_members(settings):
-        run = runs[name][0] if name in runs else None
-        status = None if run is None else run.status
-        if run is not None and status == "running":
+    runs = {name: run for name, (run, _, _) in _member_runs(folder, settings).items()}
+    for run in runs.values():
+        # The processes of a comparison that was killed end by themselves, each after its step.
+        patience = time.monotonic() + _PATIENCE_SECONDS
+        while run.status == "running" and time.monotonic() < patience:
+            time.sleep(_POLL_SECONDS)
+        if run.status == "running":
             raise ConfigError(
                 f"member '{run.path}' is still being trained by another process; wait for it, or stop it."
             )
-        if run is not None and status not in _ENDED:
-            folder.set_aside(run)
-        if status not in _ENDED:
-            missing.append(name)
-    return missing
+    return runs
 
 
 def expected_members(settings: Settings) -> dict[str, tuple[str, int]]:
@@ -116,8 +116,12 @@ def _member_runs(folder: ComparisonFolder, settings: Settings) -> dict[str, tupl
         name = member_of_folder(path.name)
         if name not in expected:
             continue
-        run = RunFolder.open(path)
-        if name not in runs or runs[name][0].status not in _ENDED:
+        try:
+            run = RunFolder.open(path)
+        except ConfigError:
+            folder.set_aside(RunFolder(path))
+            continue
+        if name not in runs or runs[name][0].status not in ENDED:
             runs[name] = (run, *expected[name])
     return {name: runs[name] for name in expected if name in runs}
 

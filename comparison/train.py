@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 
+import torch
+
 from ..records.comparison_folder import ComparisonFolder
-from ..specs.errors import ConfigError, DataError, MlxError
+from ..records.run_folder import ENDED
+from ..specs.errors import ConfigError, DataError, MachineError, MlxError
 from ..specs.flat import flatten
+from ..training.interruption import Interrupted
+from ..training.reporter import SilentReporter
 from .evidence import find_doubtful_terms
 from .execute import Execution, execute_plan
 from .finish import write_members, write_results
@@ -15,7 +21,7 @@ from .keys import judged_key, resolve_key
 from .measure import Machine, Measured, describe_machine, measure_networks
 from .members import spread_seeds
 from .plan import Plan, Stack, plan_stacks
-from .record import create_record, missing_members, read_settings
+from .record import begun_members, create_record, expected_members, read_settings
 from .settings import Settings, choose_baseline, totals_differ
 
 
@@ -50,7 +56,10 @@ def start_comparison(
 
     Raises what training raises; a folder in which no member has begun is removed then.
     """
-    folder = create_record(execution.runs, name, settings=settings, plan=plan, command=execution.command)
+    threads = torch.get_num_threads()
+    folder = create_record(
+        execution.runs, name, settings=settings, plan=plan, command=execution.command, threads=threads
+    )
     try:
         return folder, _train(folder, settings, plan, wish, execution)
     except MlxError:
@@ -61,7 +70,9 @@ def start_comparison(
 def resume_comparison(
     folder: ComparisonFolder, wish: Wish, *, given: Settings | None, execution: Execution
 ) -> Judgement:
-    """Train the members that have not ended, by the rule and the machine first planned for, and judge all.
+    """Train on all members that have not ended, in the stacks first planned, and judge all.
+
+    Each has the numbers that it would have had without a stop.
 
     given: the settings of the command line, where it names any; they must be those of the folder.
     """
@@ -72,14 +83,14 @@ def resume_comparison(
     settings = replace(settings, baseline=baseline)
     folder.claim()
     try:
-        missing = set(missing_members(folder, settings))
-        if not missing:
+        begun = begun_members(folder, settings)
+        ended = [name for name, run in begun.items() if run.status in ENDED]
+        if len(ended) == len(expected_members(settings)):
             return write_results(folder, settings, metric=wish.metric, sort=wish.sort)
-        measured = measure_networks(settings.settings)
-        whole = _plan(settings, measured, _planned_machine(folder))
-        rest = [member for member in whole.members if member.name in missing]
-        plan = plan_stacks(rest, device=whole.device, cores=whole.cores, memory_bytes=whole.memory_bytes)
-        return _train(folder, settings, plan, wish, replace(execution, device=whole.device))
+        _replay_threads(folder)
+        # The whole plan again: members go on in the stacks in which they began.
+        plan = _plan(settings, measure_networks(settings.settings), _planned_machine(folder))
+        return _train(folder, settings, plan, wish, replace(execution, device=plan.device, begun=begun))
     finally:
         folder.release()
 
@@ -107,15 +118,19 @@ def _check_keys(settings: Settings, wish: Wish, measured: dict[str, Measured]) -
 def _train(
     folder: ComparisonFolder, settings: Settings, plan: Plan, wish: Wish, execution: Execution
 ) -> Judgement:
+    way_on = f"mlx compare --resume {shlex.quote(str(folder.path))}"
+
     def after_stack(_: Stack) -> None:
         write_members(folder, settings)
 
     try:
         execute_plan(plan, replace(execution, runs=folder.members_path), after_stack=after_stack)
         return write_results(folder, settings, metric=wish.metric, sort=wish.sort)
-    except KeyboardInterrupt:
-        if execution.reporter is not None:
-            execution.reporter.message(f"stopped; mlx compare --resume {folder.path} goes on")
+    except Interrupted as error:
+        error.way_on = way_on
+        raise
+    except MachineError:
+        (execution.reporter or SilentReporter()).message(f"{way_on} goes on from what was saved")
         raise
     finally:
         folder.release()
@@ -134,6 +149,13 @@ def _require_same(recorded: Settings, given: Settings, folder: ComparisonFolder)
             f"'{folder.path}' was begun with other settings ({what}); resume it without a config, or "
             "begin anew."
         )
+
+
+def _replay_threads(folder: ComparisonFolder) -> None:
+    """As many threads as when it began: they decide how sums are split, and with it their last bits."""
+    threads = folder.read_plan().get("threads")
+    if isinstance(threads, int) and threads > 0:
+        torch.set_num_threads(threads)
 
 
 def _planned_machine(folder: ComparisonFolder) -> Machine:

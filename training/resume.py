@@ -81,9 +81,8 @@ def _newest_shared(
     """
     for position in sorted({each.position for own in candidates for each in own.values()}, reverse=True):
         chosen = [_choose(own, position) for own in candidates]
-        known: list[Checkpoint] = [which for which in chosen if which is not None]
-        if len(known) == len(chosen):
-            return position, known
+        if None not in chosen:
+            return position, cast("list[Checkpoint]", chosen)
     return START, []
 
 

@@ -11,7 +11,7 @@ from ..specs.load import located
 from .assemble import Workshop
 from .final import RunResult
 from .interruption import Interruption
-from .memory import FEWER_ROWS, machine_failures_told, measure_load
+from .memory import FEWER_ROWS, machine_failures_told
 from .reporter import Reporter
 from .session import Session
 
@@ -42,9 +42,7 @@ def run_experiment(
             )
             if inspect is not None:
                 inspect(session.workshop)
-        load = measure_load(experiment, session.blueprint.network, members=1, device=session.device)
-        with machine_failures_told("training", load=load):
-            (result,) = session.train(runs, command)
+        (result,) = session.train(runs, command)
     if result.status == "diverged":
         raise DivergedError(f"{'; '.join(result.notes)}; the run is in {result.run}")
     return result

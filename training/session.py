@@ -22,6 +22,7 @@ from .gradient_report import GradientReport
 from .interruption import Interrupted, Interruption
 from .member_checkpoint import Position, restore_means, restore_moving
 from .members import Member
+from .memory import machine_failures_told, measure_load
 from .monitor import Watch
 from .opening import create_run, describe_run
 from .reporter import Reporter, SilentReporter
@@ -93,8 +94,11 @@ class Session:
     def _closing(self) -> Generator[list[Member]]:
         """The members of this session; whatever stops it is written into their folders."""
         members: list[Member] = []
+        first, count = self.experiments[0], len(self.experiments)
+        load = measure_load(first, self.blueprint.network, members=count, device=self.device)
         try:
-            yield members
+            with machine_failures_told("training", load=load):
+                yield members
         except KeyboardInterrupt as error:
             self.ending.close_all(members, "interrupted", _describe(error), self._times())
             if isinstance(error, Interrupted) and not self.stacked and members:

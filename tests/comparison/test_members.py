@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlx_runner.comparison.members import Footprint, member_of_folder, name_slugs, spread_seeds
+from mlx_runner.comparison.members import member_of_folder, name_slugs, spread_seeds
 from mlx_runner.comparison.settings import Setting
 from mlx_runner.specs.base import NAME_PATTERN
 from mlx_runner.specs.errors import ConfigError
 from mlx_runner.specs.experiment import Experiment
 from mlx_runner.specs.load import load_experiment
 from mlx_runner.specs.resolved import resolved_yaml
+from mlx_runner.training.footprint import Footprint
 
 Load = Callable[..., Experiment]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from mlx_runner.comparison.members import Footprint, Member, spread_seeds
+from mlx_runner.comparison.members import Member, spread_seeds
 from mlx_runner.comparison.plan import (
     CONVOLUTION_REASON,
     has_convolution,
     member_bytes,
-    optimizer_slots,
     plan_stacks,
 )
 from mlx_runner.comparison.settings import Setting
 from mlx_runner.specs.experiment import Experiment
+from mlx_runner.training.footprint import Footprint, optimizer_slots
 
 Load = Callable[..., Experiment]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from mlx_runner.comparison import processes
-from mlx_runner.comparison.processes import train_in_processes
+from mlx_runner.comparison.processes import Part, train_in_processes
 from mlx_runner.records.run_folder import RunFolder
 from mlx_runner.specs.errors import DataError, MachineError
 from mlx_runner.specs.experiment import Experiment
@@ -29,7 +29,7 @@ def test_members_are_trained_as_they_would_be_alone(load: Load, tmp_path: Path) 
     experiments = [load(*CONVOLUTION, f"seed={seed}", f"name=a_seed{seed}") for seed in range(3)]
     told: list[tuple[str, str]] = []
     train_in_processes(
-        [[experiments[0], experiments[1]], [experiments[2]]],
+        [Part(experiments[:2], ()), Part(experiments[2:], ())],
         workers=2,
         runs=tmp_path / "apart",
         command=["mlx"],
@@ -48,7 +48,7 @@ def test_members_are_trained_as_they_would_be_alone(load: Load, tmp_path: Path) 
 def test_an_error_comes_back_as_it_was_raised(load: Load, tmp_path: Path) -> None:
     experiment = load("data.root=/there/is/no/such/folder")
     with pytest.raises(DataError, match="/there/is/no/such/folder"):
-        train_in_processes([[experiment]], workers=1, runs=tmp_path, command=[], report=lambda *_: None)
+        train_in_processes([Part([experiment], ())], workers=1, runs=tmp_path, command=[], report=lambda *_: None)
     assert not list(tmp_path.glob("*_two"))
 
 
@@ -57,4 +57,4 @@ def test_a_lost_process_is_told(load: Load, tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(
         MachineError, match=r"the process that trained 'two' ended unexpectedly \(exit code 1\)"
     ):
-        train_in_processes([[load()]], workers=1, runs=tmp_path, command=[], report=lambda *_: None)
+        train_in_processes([Part([load()], ())], workers=1, runs=tmp_path, command=[], report=lambda *_: None)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlx_runner.comparison import record
 from mlx_runner.comparison.execute import Execution
 from mlx_runner.comparison.finish import read_comparison, read_finished_runs
 from mlx_runner.comparison.settings import Settings, settings_of_config
@@ -121,7 +122,7 @@ def test_a_killed_comparison_goes_on(folder: ComparisonFolder, load: Load) -> No
         folder, Wish(), given=_settings(load), execution=Execution(folder.path, "auto", ["mlx"])
     )
     assert {path: (path / "summary.json").stat().st_mtime_ns for path in finished} == kept
-    assert half.with_name(f"{half.name}.lost").is_dir(), "what it had written is not thrown away"
+    assert RunFolder.open(half).status == "finished", "it goes on in its own folder"
     after = read_table(folder.path / "comparison.csv")
     assert [row["metric"] for row in after] == [row["metric"] for row in before]
     for row, earlier in zip(after, before, strict=True):
@@ -145,7 +146,10 @@ def test_resuming_another_comparison_is_refused(folder: ComparisonFolder, load: 
         resume_comparison(folder, Wish(), given=given, execution=execution)
 
 
-def test_a_member_at_work_elsewhere_is_left_alone(folder: ComparisonFolder) -> None:
+def test_a_member_at_work_elsewhere_is_left_alone(
+    folder: ComparisonFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "_PATIENCE_SECONDS", 0.5)
     half, *_ = _kill(folder)
     (half / "process.json").write_text(json.dumps(describe_process()))
     with pytest.raises(ConfigError, match="is still being trained by another process"):
