@@ -159,6 +159,10 @@ class RunFolder:
         """What was found on the validation rows: thresholds by output and label, temperatures by output."""
         write_text(self.path / "decisions.json", to_json(decisions))
 
+    def write_nonfinite(self, found: Mapping[str, object]) -> None:
+        """nonfinite.json: the step at which training stopped, what was not finite, and the batch's rows."""
+        write_text(self.path / "nonfinite.json", to_json(found))
+
     def write_summary(self, summary: Mapping[str, object]) -> None:
         """The end of the run. `status` must be one of `finished`, `interrupted`, `diverged`, `failed`."""
         assert summary.get("status") in _END_STATUSES, f"a run does not end as {summary.get('status')!r}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .base import Spec
+
+_SKIPPED_AT_MOST = 10
 
 
 class EarlyStopping(Spec):
@@ -35,7 +37,9 @@ class Training(Spec):
 
     With `restore_best: false` the last epoch's weights are evaluated and kept as the best checkpoint.
     All that a resumed run needs is saved at the end of every epoch and, within one, after
-    `checkpoint_minutes` without a checkpoint.
+    `checkpoint_minutes` without a checkpoint. A step whose loss or gradient is not finite updates nothing
+    and ends the run; with `on_nonfinite: skip` it is left out, until there were more than
+    `nonfinite_limit` (default 10) of them.
     """
 
     epochs: int = Field(default=1, gt=0)
@@ -47,3 +51,16 @@ class Training(Spec):
     precision: Literal["float32", "float64"] = "float32"
     gradient_report: GradientReport | None = None
     checkpoint_minutes: float = Field(default=10.0, gt=0.0)
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    nonfinite_limit: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _limits_what_is_skipped(self) -> Training:
+        if self.nonfinite_limit is not None and self.on_nonfinite == "stop":
+            raise ValueError("nonfinite_limit has no effect with on_nonfinite: stop; set on_nonfinite: skip")
+        return self
+
+    @property
+    def skip_limit(self) -> int:
+        """How many steps of a run may be skipped: none, unless it asks for it."""
+        return 0 if self.on_nonfinite == "stop" else self.nonfinite_limit or _SKIPPED_AT_MOST

@@ -80,6 +80,7 @@ class Workshop:
         )
         objective = replace(_smoothed(self.objective, first), members=network.members)
         trainee = new_trainee(network, parameters, objective, knobs, optimizer)
+        trainee.skip_limit = first.training.skip_limit
         trainee.weighting = build_weighting(trainee, self.blueprint, experiments)
         trainee.weighting.open_epoch(trainee, 1)
         return trainee
@@ -140,6 +141,7 @@ def narrow(trainee: Trainee, narrower: Trainee, rows: Sequence[int]) -> Trainee:
         for name in trainee.network.state_dict().keys() & new.keys():
             new[name].copy_(old[name][list(rows)])
         narrower.network.noise.step.copy_(trainee.network.noise.step)
+    narrower.skipped = trainee.skipped[list(rows)]
     narrower.optimizer.take_members(trainee.optimizer, rows)
     take_members(narrower.weighting, trainee.weighting, rows)
     return narrower

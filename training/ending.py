@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import cast
 
 import torch
 
@@ -15,7 +16,7 @@ from ..specs.experiment import Experiment
 from .assemble import Workshop
 from .checkpoint import load_member_state
 from .decision_search import find_decisions
-from .divergence import describe_divergence
+from .divergence import NonFinite, find_nonfinite
 from .final import RunResult, Yardstick, make_yardstick, score_best
 from .fit import order_rows
 from .members import Member
@@ -42,11 +43,15 @@ class Ending:
             return RunResult.load(member.folder.read_summary() or {})
         trainee = self._workshop.build([self._experiments[position]], stacked=False, initial=False)
         if member.diverged is not None:
-            sentence = self._describe_divergence(member, trainee, position)
-            return self._close(member, position, "diverged", [sentence], times)
+            found = self._find_nonfinite(member, trainee, position)
+            member.folder.write_nonfinite(found.document())
+            return self._close(member, position, "diverged", [str(found)], times)
         load_member_state(trainee.network, None, member.best)
         restore_weights(trainee, member.best_weights)
         result = self._result(member, position, "finished", times)
+        if member.skipped:
+            what = "their loss or gradient was not finite"
+            result.notes.append(f"{member.skipped} steps were left out: {what}; log.txt tells the epochs")
         started = time.perf_counter()
         self._score(result, member.folder, trainee)
         seconds = time.perf_counter() - started
@@ -78,7 +83,7 @@ class Ending:
         if columns := [row for scores in scored for row in scores.columns]:
             folder.write_values(columns)
 
-    def _describe_divergence(self, member: Member, trainee: Trainee, position: int) -> str:
+    def _find_nonfinite(self, member: Member, trainee: Trainee, position: int) -> NonFinite:
         assert member.diverged is not None
         load_member_state(trainee.network, None, member.diverged.state)
         workshop = self._workshop
@@ -89,7 +94,9 @@ class Ending:
         index = torch.split(order, training.batch_size)[batch_number]
         trainee.network.noise.step.fill_(member.diverged.step)
         batch = train.gather(index.to(workshop.device), workshop.dtype)
-        return describe_divergence(trainee, batch, epoch=epoch + 1, step=batch_number + 1)
+        rows = cast("list[int]", index.tolist())
+        found = NonFinite(epoch + 1, batch_number + 1, tuple(rows))
+        return find_nonfinite(trainee, batch, found)
 
     def _result(self, member: Member, position: int, status: EndStatus, times: Times) -> RunResult:
         return RunResult(

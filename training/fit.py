@@ -104,7 +104,7 @@ def train_epoch(
         if plan.gradient_report is not None:
             plan.gradient_report.before_step(trainee, table, index, epoch=epoch)
         ledger = train_step(trainee, table.gather(index, dtype))
-        means.add(ledger, index.shape[-1])
+        means.add(ledger, index.shape[-1], counted=trainee.held == 0 if trainee.skip_limit else None)
         plan.reporter.step_done(epoch, step, means.read_terms)
         if trainee.stuck:
             break

@@ -48,6 +48,7 @@ class MemberFacts(TypedDict):
     last_row: dict[str, float]
     last_epoch: int
     stopped: bool
+    skipped: int
     diverged_at: int | None
 
 
@@ -85,6 +86,7 @@ def capture_moving(
         "learning_rate_factor": trainee.optimizer.factors[member or 0],
         "frozen": float(pick_member(trainee.frozen, member)),
         "frozen_at": int(pick_member(trainee.frozen_at, member)),
+        "skipped": int(pick_member(trainee.skipped, member)),
         **keep_weights(trainee, member),
     }
     if means is not None:
@@ -107,6 +109,7 @@ def restore_moving(trainee: Trainee, saved: Sequence[Saved]) -> None:
         place = row if stacked else ...
         trainee.frozen[place] = _number(each, "frozen")
         trainee.frozen_at[place] = int(_number(each, "frozen_at"))
+        trainee.skipped[place] = int(_number(each, "skipped"))
     parts = [each.part("optimizer") for each in saved]
     for name, slot in trainee.optimizer.slots.items():
         slot.copy_(_joined([part[name] for part in parts], stacked=stacked))

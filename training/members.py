@@ -45,6 +45,7 @@ class Member:
     last_epoch: int = 0
     stopped: bool = False
     diverged: Divergence | None = None
+    skipped: int = 0
     ended: bool = False
 
     def take_over(self) -> None:
@@ -72,6 +73,7 @@ class Member:
         """Write an epoch down; true if it is the best so far."""
         row = epoch_row(result, self.index)
         self.last_row, self.last_epoch = row, result.epoch
+        self._note_skipped(trainee, result.epoch)
         # Tables before checkpoints: a resumed run cuts the tables back to its checkpoint.
         self.folder.append_metrics({"epoch": result.epoch, **row})
         self.folder.append_ledger(ledger_rows(result, self.index))
@@ -117,6 +119,15 @@ class Member:
         facts = {"epoch": self.kept_epoch, "monitor": self.watch.monitor.best.name, **self.best_weights}
         save_checkpoint(self.folder.checkpoint_path("best"), named("model", self.best), facts)
 
+    def _note_skipped(self, trainee: Trainee, epoch: int) -> None:
+        skipped = int(pick_member(trainee.skipped, self.index)) if trainee.skip_limit else 0
+        if skipped > self.skipped:
+            number = (
+                f"{skipped - self.skipped} steps were left out ({skipped} of at most {trainee.skip_limit})"
+            )
+            self.folder.log(f"epoch {epoch}: {number}: their loss or gradient was not finite")
+        self.skipped = skipped
+
     def _facts(self) -> MemberFacts:
         return {
             "best_row": self.best_row,
@@ -125,6 +136,7 @@ class Member:
             "last_row": self.last_row,
             "last_epoch": self.last_epoch,
             "stopped": self.stopped,
+            "skipped": self.skipped,
             "diverged_at": None if self.diverged is None else self.diverged.step,
         }
 

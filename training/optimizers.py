@@ -43,8 +43,9 @@ class Optimizer:
         self.slots = {name: torch.full_like(parameters.values, start) for name, start in rule.slots.items()}
 
     def learning_rate(self, member: int) -> float:
-        """A member's learning rate at the next step."""
-        return self._learning_rates[member] * self.factors[member] * self._schedule(self.steps)
+        """A member's learning rate at the next step, as large as its numbers can hold."""
+        rate = self._learning_rates[member] * self.factors[member] * self._schedule(self.steps)
+        return min(rate, torch.finfo(self._parameters.values.dtype).max)
 
     def step(self, frozen: Tensor) -> None:
         """One update. frozen: float [] or (K), 1 for members that must not change any more."""

@@ -94,6 +94,7 @@ def _restore(member: Member, saved: Saved) -> None:
     member.best_row, member.best_weights = facts["best_row"], facts["best_weights"]
     member.last_row, member.last_epoch = facts["last_row"], facts["last_epoch"]
     member.kept_epoch, member.stopped = facts["kept_epoch"], facts["stopped"]
+    member.skipped = facts["skipped"]
     if member.kept_epoch:
         member.best = saved.part("best") or saved.part("model")
         member.save_best()

@@ -30,8 +30,9 @@ class Trainee:
     """What a step works on: one network, or a stack of K, with everything that moves while it trains.
 
     `frozen` is a float [] or (K): 1 for a member whose total or gradient was not finite once; it is not
-    updated any more. `frozen_at` is the step at which that happened, int64, -1 before. The weights in
-    `knobs` are those in force, which the weighting replaces.
+    updated any more. `frozen_at` is the step at which that happened, int64, -1 before. Up to `skip_limit`
+    such steps are left out before; `skipped` counts them, int64, and `held` is 1 for a member that the
+    present step does not update. The weights in `knobs` are those in force, which the weighting replaces.
     """
 
     network: Network
@@ -41,7 +42,10 @@ class Trainee:
     optimizer: Optimizer
     frozen: Tensor
     frozen_at: Tensor
+    held: Tensor
+    skipped: Tensor
     weighting: Weighting = field(default_factory=FixedWeighting)
+    skip_limit: int = 0
 
     @property
     def stuck(self) -> bool:
@@ -55,9 +59,16 @@ def new_trainee(
     """A trainee before its first step."""
     shape = () if network.members is None else (network.members,)
     device = parameters.values.device
-    frozen_at = torch.full(shape, -1, dtype=torch.int64, device=device)
     return Trainee(
-        network, parameters, objective, knobs, optimizer, torch.zeros(shape, device=device), frozen_at
+        network,
+        parameters,
+        objective,
+        knobs,
+        optimizer,
+        frozen=torch.zeros(shape, device=device),
+        frozen_at=torch.full(shape, -1, dtype=torch.int64, device=device),
+        held=torch.zeros(shape, device=device),
+        skipped=torch.zeros(shape, dtype=torch.int64, device=device),
     )
 
 
@@ -81,20 +92,44 @@ def score_batch(
 def train_step(trainee: Trainee, batch: Table) -> Ledger:
     """Score one batch and update every member once; nothing here waits for the device."""
     trainee.weighting.open_step(trainee)
+    averages = _moving_averages(trainee) if trainee.skip_limit else {}
     _, ledger = score_batch(trainee.network, trainee.objective, trainee.knobs, batch)
     trainee.weighting.backward(trainee, ledger)
-    _freeze_if_not_finite(trainee, ledger)
-    trainee.optimizer.step(trainee.frozen)
+    _hold_if_not_finite(trainee, ledger)
+    _take_back(trainee, averages)
+    trainee.optimizer.step(trainee.held)
     trainee.weighting.close_step(trainee, ledger)
     trainee.network.noise.advance()
     return ledger
 
 
-def _freeze_if_not_finite(trainee: Trainee, ledger: Ledger) -> None:
+def _hold_if_not_finite(trainee: Trainee, ledger: Ledger) -> None:
     with torch.no_grad():
         # A sum is finite only if every entry is; an overflow of finite entries is a divergence too.
         probe = trainee.parameters.gradients.sum(-1) + ledger.total
         bad = ~torch.isfinite(probe)
-        first = bad & (trainee.frozen == 0)
+        beyond = bad
+        if trainee.skip_limit:
+            trainee.skipped = trainee.skipped + (bad & (trainee.frozen == 0))
+            beyond = bad & (trainee.skipped > trainee.skip_limit)
+        first = beyond & (trainee.frozen == 0)
         trainee.frozen_at = torch.where(first, trainee.optimizer.steps, trainee.frozen_at)
-        trainee.frozen = torch.maximum(trainee.frozen, bad.to(trainee.frozen.dtype))
+        trainee.frozen = torch.maximum(trainee.frozen, beyond.to(trainee.frozen.dtype))
+        trainee.held = trainee.frozen
+        if trainee.skip_limit:
+            trainee.held = torch.maximum(trainee.frozen, bad.to(trainee.frozen.dtype))
+
+
+def _moving_averages(trainee: Trainee) -> dict[str, Tensor]:
+    """A copy of what a forward pass moves: the averages of batch normalization."""
+    buffers = dict(trainee.network.named_buffers())
+    return {name: buffers[name].clone() for name in trainee.network.state_dict().keys() & buffers.keys()}
+
+
+def _take_back(trainee: Trainee, averages: Mapping[str, Tensor]) -> None:
+    """Of members whose step is left out, the averages before it: one value not finite would stay in them."""
+    buffers = dict(trainee.network.named_buffers())
+    for name, before in averages.items():
+        now = buffers[name]
+        held = trainee.held.reshape(-1, *(1,) * (now.dim() - 1)) if trainee.held.dim() else trainee.held
+        now.copy_(torch.where(held > 0, before, now))

@@ -46,10 +46,10 @@ class LearnedNumbers:
         return self._parameters.values.movedim(0, -1)
 
     def step(self, trainee: Trainee, gradient: Tensor) -> None:
-        """One update with a gradient of (T) or (T, K); members that are frozen keep their numbers."""
+        """One update with a gradient of (T) or (T, K); members that are held keep their numbers."""
         self._parameters.gradients.copy_(gradient.movedim(0, -1))
         self._optimizer.factors = trainee.optimizer.factors
-        self._optimizer.step(trainee.frozen)
+        self._optimizer.step(trainee.held)
 
     def state(self) -> dict[str, Tensor]:
         """The numbers and all that moves them; the first axis is the member's in a stack."""
