@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .plain_text import plain
+
 if TYPE_CHECKING:
     # Not at run time: `mlx --help` imports no torch.
     from ..training.export import Exported
@@ -57,11 +59,12 @@ def export(
 def _described(exported: Exported) -> str:
     name, largest = max(exported.deviations.items(), key=lambda item: item[1])
     rows = " and ".join(str(number) for number in exported.checked_rows)
-    return (
-        f"{exported.file} ({_size(exported.num_bytes)}), described in {exported.description}\n"
+    lines = (
+        f"{exported.file} ({_size(exported.num_bytes)}), described in {exported.description}",
         f"checked with {exported.checked_with} on batches of {rows}: the largest deviation is "
-        f"{largest:.2g} of the largest value ({name})\n"
+        f"{largest:.2g} of the largest value ({name})",
     )
+    return "".join(f"{plain(line)}\n" for line in lines)
 
 
 def _size(num_bytes: int) -> str:

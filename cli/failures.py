@@ -7,17 +7,19 @@ import tempfile
 import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from signal import Signals
 from typing import TYPE_CHECKING
 
 import typer
 
+from .plain_text import plain
 from .streams import ReaderGone
 
 if TYPE_CHECKING:
     # Not at run time: `mlx --help` starts without them.
-    from ..specs.errors import MachineError, MlxError
+    from ..specs.errors import MachineError, MlxError, Problem
     from ..training.interruption import Interruption
 
 INTERRUPTED = 130
@@ -25,6 +27,9 @@ ABORTED = 130
 """A question was not answered, or with no."""
 CLOSED_PIPE = 141
 """As a shell tells that a program ended by SIGPIPE: 128 and the signal's number."""
+
+_LONGEST_MESSAGE = 4_000
+"""Characters: names that a config or a table may choose stand in messages."""
 
 
 @contextmanager
@@ -35,14 +40,14 @@ def reported_failures(*, json: bool, anywhere: bool = False) -> Generator[Interr
     takes in the signals, for a command that has something to save. anywhere: also where the current folder
     was deleted, where no command begins.
     """
-    from ..specs.errors import MlxError
+    from ..specs.errors import MlxError, limited_hints
     from ..specs.machine_failures import FAILURES
     from ..training.interruption import Interrupted, Interruption
     from .signals import handled_signals
 
     interruption = Interruption()
     try:
-        with handled_signals(interruption):
+        with handled_signals(interruption), limited_hints():
             if not anywhere:
                 _require_current_folder()
             yield interruption
@@ -57,7 +62,7 @@ def reported_failures(*, json: bool, anywhere: bool = False) -> Generator[Interr
         if isinstance(error, Interrupted):
             code, text = 128 + error.signal, f"interrupted by {Signals(error.signal).name}"
             text += f"; {error.way_on} goes on from what was saved" if error.way_on else ""
-        sys.stderr.write(f"mlx: {text}\n")
+        sys.stderr.write(f"mlx: {plain(text)}\n")
         if json:
             print_failure(code, [{"message": text}])
         raise typer.Exit(code) from None
@@ -90,19 +95,34 @@ def _machine_error(error: BaseException) -> MachineError:
 
 
 def _print_error(error: MlxError, *, json: bool) -> None:
+    problems = _problems_shown(error)
+    for problem in problems:
+        sys.stderr.write(f"mlx: {plain(str(problem))}\n")
+    if json:
+        print_failure(error.code, [_message(problem) for problem in problems])
+
+
+def _problems_shown(error: MlxError) -> list[Problem]:
+    """The problems in the order of the text, as many and as long as anybody reads."""
+    from ..specs.errors import MOST_SHOWN, Problem
     from ..specs.places import by_place
 
     problems = sorted(error.problems, key=by_place)
-    for problem in problems:
-        sys.stderr.write(f"mlx: {problem}\n")
-    if json:
-        print_failure(error.code, [_message(problem) for problem in problems])
+    shown = [
+        replace(each, message=f"{each.message[:_LONGEST_MESSAGE]}...")
+        if len(each.message) > _LONGEST_MESSAGE
+        else each
+        for each in problems[:MOST_SHOWN]
+    ]
+    return shown + (
+        [Problem(f"and {more} more problems")] if (more := len(problems) - MOST_SHOWN) > 0 else []
+    )
 
 
 def print_usage_error(error: typer.TyperException, *, json: bool) -> int:
     """The message for a command line that Typer refused; returns the exit code, 2."""
     text = error.format_message()
-    sys.stderr.write(f"mlx: {text}\n" if text else "")
+    sys.stderr.write(f"mlx: {plain(text)}\n" if text else "")
     if json:
         print_failure(error.exit_code, [{"message": text}])
     return error.exit_code
@@ -124,7 +144,7 @@ def print_fault(error: BaseException, *, json: bool) -> None:
     """
     fault = f"{type(error).__name__}: {error}".strip(": ").splitlines()[0]
     text = f"a fault in mlx itself: {fault}; please report it with {_save_traceback(error) or _place(error)}"
-    sys.stderr.write(f"mlx: {text}\n")
+    sys.stderr.write(f"mlx: {plain(text)}\n")
     if json:
         print_failure(1, [{"message": text}])
 

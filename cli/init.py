@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .plain_text import plain
+
 if TYPE_CHECKING:
     # At run time this imports torch, which `mlx --help` does not need.
     from ..data.draft import Draft
@@ -95,6 +97,7 @@ def _print_draft(draft: Draft, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(draft.text)
     for doubt in draft.doubts:
-        sys.stderr.write(f"unsure: {doubt}\n")
+        sys.stderr.write(f"unsure: {plain(doubt)}\n")
     if output is not None:
-        sys.stderr.write(f"written: {output}; next: mlx check {output} --data, then mlx train {output}\n")
+        told = f"written: {output}; next: mlx check {output} --data, then mlx train {output}"
+        sys.stderr.write(f"{plain(told)}\n")

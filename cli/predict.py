@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .plain_text import plain
+
 if TYPE_CHECKING:
     # Not at run time: `mlx --help` imports neither.
     import polars as pl
@@ -141,7 +143,7 @@ class _Job:
     def _tell(self) -> None:
         if self.quiet:
             return
-        where = "" if self.out is None else f", written to {self.out}"
+        where = "" if self.out is None else plain(f", written to {self.out}")
         start = "\r" if self.shows_progress else ""
         rate = self.num_rows / self.seconds
         sys.stderr.write(

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from ..training.reporter import Reporter, RunFacts, SilentReporter
+from .plain_text import plain, print_line
 
 _REFRESH_SECONDS = 0.2
 
@@ -41,7 +42,8 @@ class PlainReporter:
     def run_started(self, facts: RunFacts) -> None:
         """What is trained on what, and where it is written."""
         self._epochs = facts.epochs
-        _write(describe_facts(facts))
+        for line in describe_facts(facts):
+            _write(line)
 
     def epoch_started(self, epoch: int) -> None:
         """Nothing: a line comes when it is done."""
@@ -66,13 +68,13 @@ class LiveReporter:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TaskProgressColumn(show_speed=True),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[rate]}", markup=False),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[terms]}"),
+            TextColumn("{task.fields[terms]}", markup=False),
             console=console,
             transient=True,
         )
@@ -88,7 +90,8 @@ class LiveReporter:
     def run_started(self, facts: RunFacts) -> None:
         """What is trained on what, and where it is written; then the bar."""
         self._facts = facts
-        self.message(describe_facts(facts))
+        for line in describe_facts(facts):
+            self.message(line)
         self._task = self._progress.add_task(
             "epoch", total=facts.epochs * facts.steps_per_epoch, rate="", terms=""
         )
@@ -116,17 +119,20 @@ class LiveReporter:
 
     def message(self, text: str) -> None:
         """A line that stays, broken by the terminal alone, so that a path in it can be copied whole."""
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        print_line(self._console, text)
 
 
-def describe_facts(facts: RunFacts) -> str:
+def describe_facts(facts: RunFacts) -> tuple[str, str]:
     """Two lines that open a run."""
     rows = f"{facts.train_rows:,} training rows"
     if facts.validation_rows:
         rows += f", {facts.validation_rows:,} for validation"
     if facts.test_rows:
         rows += f", {facts.test_rows:,} for test"
-    return f"{facts.name}: {facts.parameters:,} parameters on {facts.device}; {rows}\nwriting to {facts.run}"
+    return (
+        f"{facts.name}: {facts.parameters:,} parameters on {facts.device}; {rows}",
+        f"writing to {facts.run}",
+    )
 
 
 def describe_row(row: Mapping[str, float]) -> str:
@@ -140,5 +146,5 @@ def describe_row(row: Mapping[str, float]) -> str:
 
 
 def _write(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{plain(text)}\n")
     sys.stderr.flush()

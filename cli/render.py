@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from ..records.listing import RunRecord
 from ..records.run_folder import RunFolder
 from ..records.text_tables import TextTable
+from .plain_text import cell, plain, print_line, title
 
 if TYPE_CHECKING:
     # At run time this would import torch, which listing runs does not need.
@@ -33,13 +32,13 @@ def result_console() -> Console:
 
 def print_table(console: Console, table: TextTable) -> None:
     """A table of text, its names to the left and its numbers to the right."""
-    rich_table = Table(title=escape(table.title), box=box.SIMPLE_HEAD)
+    rich_table = Table(title=title(table.title), box=box.SIMPLE_HEAD)
     for index, heading in enumerate(table.headings):
         rich_table.add_column(
-            escape(heading), justify="left" if index < table.num_names else "right", overflow="fold"
+            cell(heading), justify="left" if index < table.num_names else "right", overflow="fold"
         )
     for row in table.rows:
-        rich_table.add_row(*map(escape, row))
+        rich_table.add_row(*map(cell, row))
     console.print(rich_table)
 
 
@@ -51,25 +50,22 @@ def render_run(folder: RunFolder) -> None:
     for table in (*label_tables(folder.read_labels()), *column_tables(folder.read_values())):
         console.print(table)
     for output, temperature in _numbers(folder.read_decisions() or {}, "temperatures").items():
-        console.print(f"temperature of {escape(output)}: {temperature:.4f}", highlight=False)
+        print_line(console, f"temperature of {output}: {_cell(temperature)}")
     for name, value in _numbers(summary, "optima").items():
-        console.print(f"best possible {escape(name)}: {value:.4f}", highlight=False)
+        print_line(console, f"best possible {name}: {_cell(value)}")
     for note in cast("Sequence[str]", summary.get("notes") or ()):
-        console.print(f"note: {escape(note)}", highlight=False)
-    console.print(f"run: {escape(str(folder.path))}", highlight=False, soft_wrap=True)
+        print_line(console, f"note: {note}", is_wrapped=True)
+    print_line(console, f"run: {folder.path}")
 
 
 def metrics_table(summary: Mapping[str, object]) -> Table:
     """Rows are terms and metrics; columns the splits, the trivial baseline and the floor."""
     metrics = _numbers(summary, "metrics")
     baseline, floors = _numbers(summary, "baseline"), _numbers(summary, "floors")
-    judged = next(iter(baseline), "test/").split("/")[0]
+    judged = next((split for key in baseline for split in _SPLITS if key.startswith(f"{split}/")), "test")
     splits = [split for split in _SPLITS if any(key.startswith(f"{split}/") for key in metrics)]
-    name = escape(str(summary.get("name")))
-    table = Table(
-        title=f"{name}: epoch {summary.get('best_epoch')} of {summary.get('epochs')}",
-        box=box.SIMPLE_HEAD,
-    )
+    best, epochs = summary.get("best_epoch"), summary.get("epochs")
+    table = Table(title=title(f"{summary.get('name')}: epoch {best} of {epochs}"), box=box.SIMPLE_HEAD)
     table.add_column("metric")
     for heading in (*splits, f"baseline\n({judged})", f"floor\n({judged})", "above\nfloor"):
         table.add_column(heading, justify="right")
@@ -78,7 +74,7 @@ def metrics_table(summary: Mapping[str, object]) -> Table:
         floor = floors.get(name.removesuffix("/loss")) if name.endswith("/loss") else None
         score = metrics.get(f"{judged}/{name}")
         excess = None if floor is None or score is None else score - floor
-        table.add_row(escape(name), *map(_cell, [*cells, baseline.get(f"{judged}/{name}"), floor, excess]))
+        table.add_row(cell(name), *map(_cell, [*cells, baseline.get(f"{judged}/{name}"), floor, excess]))
     return table
 
 
@@ -107,70 +103,53 @@ def _tables(rows: Sequence[Mapping[str, object]], entry: str, metrics: Sequence[
         shown = [
             name for name in metrics if name not in optional or any(row[name] is not None for row in own)
         ]
-        table = Table(title=f"{escape(output)}: {entry}s on {split}", box=box.SIMPLE_HEAD)
+        table = Table(title=title(f"{output}: {entry}s on {split}"), box=box.SIMPLE_HEAD)
         table.add_column(entry)
         for name in shown:
             table.add_column(name, justify="right")
         for row in own:
             if row["split"] == split:
-                table.add_row(escape(str(row[entry])), *[_cell(row[name]) for name in shown])
+                table.add_row(cell(str(row[entry])), *[_cell(row[name]) for name in shown])
         tables.append(table)
     return tables
 
 
 def _numbers(summary: Mapping[str, object], key: str) -> dict[str, float]:
-    return cast("dict[str, float]", summary.get(key) or {})
+    """The numbers of a part of a summary; what else a stranger's file holds there is passed over."""
+    part = summary.get(key)
+    entries = cast("dict[str, object]", part).items() if isinstance(part, dict) else ()
+    return {name: value for name, value in entries if isinstance(value, int | float)}
 
 
 def _cell(value: object) -> str:
     if value is None:
         return ""
     if not isinstance(value, float):
-        return str(value)
+        return plain(str(value))
     return f"{value:.4f}" if abs(value) < _LARGE else f"{value:.6g}"
-
-
-def render_runs(records: Sequence[RunRecord]) -> None:
-    """One line per run: what it was, how it ended, its losses."""
-    console = result_console()
-    if not records:
-        console.print("no runs here yet: mlx train CONFIG makes one", highlight=False)
-        return
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("run", "status", "seed"):
-        table.add_column(heading)
-    for heading in ("epochs", "validation loss", "test loss"):
-        table.add_column(heading, justify="right")
-    for record in records:
-        losses = [record.metrics.get(f"{split}/loss") for split in ("validation", "test")]
-        seed, epochs = ("" if value is None else str(value) for value in (record.seed, record.epochs))
-        table.add_row(escape(record.name), record.status, seed, epochs, *map(_cell, losses))
-    console.print(table)
 
 
 def render_summary(summary: Summary) -> None:
     """The layers and losses that a config describes."""
     console = result_console()
-    layers = Table(title=f"{escape(summary.name)}: layers", box=box.SIMPLE_HEAD)
+    layers = Table(title=title(f"{summary.name}: layers"), box=box.SIMPLE_HEAD)
     for heading in ("layer", "type", "reads"):
         layers.add_column(heading)
     for heading in ("shape", "parameters"):
         layers.add_column(heading, justify="right")
     for name, shape in summary.inputs.items():
-        layers.add_row(escape(name), "input", "", _shape(shape), "")
+        layers.add_row(cell(name), "input", "", _shape(shape), "")
     for layer in summary.layers:
         kind = layer.type if layer.shares is None else f"{layer.type} (shares {layer.shares})"
-        parameters = f"{layer.parameters:,}"
-        layers.add_row(
-            escape(layer.name), escape(kind), escape(", ".join(layer.of)), _shape(layer.shape), parameters
-        )
+        cells = (layer.name, kind, ", ".join(layer.of), _shape(layer.shape), f"{layer.parameters:,}")
+        layers.add_row(*map(cell, cells))
     losses = Table(title="losses", box=box.SIMPLE_HEAD)
     for heading in ("loss", "type", "output", "target", "weight", "computed from", "metrics of the output"):
         losses.add_column(heading)
     for term in summary.losses:
         metrics = ", ".join(summary.metrics[term.output])
         cells = (term.name, term.type, term.output, term.target, f"{term.weight:g}", term.reads, metrics)
-        losses.add_row(*map(escape, cells))
+        losses.add_row(*map(cell, cells))
     console.print(layers)
     console.print(f"{summary.parameters:,} parameters", highlight=False)
     console.print(losses)
@@ -180,7 +159,7 @@ def render_findings(findings: Sequence[Finding]) -> None:
     """One line per finding, broken by the terminal alone."""
     console = result_console()
     for line in [str(finding) for finding in findings] or ["no findings"]:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _shape(shape: Sequence[int]) -> str:

@@ -6,16 +6,17 @@ import sys
 from collections.abc import Sequence
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from ..comparison.judge import Judgement
-from ..comparison.plan import MEMORY_FORMULA, Plan, Stack
+from ..comparison.plan import Plan, Stack
 from ..comparison.report import judgement_document, judgement_tables
 from ..comparison.settings import Settings
 from ..comparison.text_formats import csv_text, latex_text, markdown_text
 from ..records.comparison_folder import ComparisonFolder
 from ..records.numbers import to_json
+from ..training.footprint import MEMORY_FORMULA
+from .plain_text import cell, print_line
 from .render import print_table, result_console
 
 _MIB = 2**20
@@ -45,7 +46,8 @@ def print_plan(settings: Settings, plan: Plan, *, json: bool) -> None:
     table.add_column("why apart")
     for number, stack in enumerate(plan.stacks, start=1):
         memory = f"{stack.memory_bytes / _MIB:,.1f} MiB"
-        table.add_row(str(number), _engine(stack), _members(stack), memory, escape(stack.reason or ""))
+        cells = (str(number), _engine(stack), _members(stack), memory, stack.reason or "")
+        table.add_row(*map(cell, cells))
     console = result_console()
     console.print(table)
     budget, available = plan.budget_bytes / _MIB, plan.memory_bytes / _MIB
@@ -55,7 +57,7 @@ def print_plan(settings: Settings, plan: Plan, *, json: bool) -> None:
         f"memory budget: {budget:,.0f} MiB, half of the {available:,.0f} MiB available; {MEMORY_FORMULA}",
     ]
     for line in lines:
-        console.print(escape(line), highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 def _text(judgement: Judgement, folder: ComparisonFolder | None, output_format: str) -> str:
@@ -79,11 +81,11 @@ def _print_tables(judgement: Judgement, folder: ComparisonFolder | None) -> None
         print_table(console, table)
     if judgement.axes:
         axes, front = ", ".join(judgement.axes), ", ".join(judgement.front)
-        console.print(escape(f"Pareto front over {axes}: {front}"), highlight=False, soft_wrap=True)
+        print_line(console, f"Pareto front over {axes}: {front}")
     for note in judgement.notes:
-        console.print(f"note: {escape(note)}", highlight=False, soft_wrap=True)
+        print_line(console, f"note: {note}")
     if folder is not None:
-        console.print(f"comparison: {escape(str(folder.path))}", highlight=False, soft_wrap=True)
+        print_line(console, f"comparison: {folder.path}")
 
 
 def _plan_document(settings: Settings, plan: Plan) -> dict[str, object]:
@@ -119,4 +121,4 @@ def _count(items: Sequence[object], noun: str) -> str:
 def _members(stack: Stack) -> str:
     names = [member.name for member in stack.members]
     more = f" and {len(names) - _MEMBERS_SHOWN} more" if len(names) > _MEMBERS_SHOWN else ""
-    return escape(f"{len(names)}: {', '.join(names[:_MEMBERS_SHOWN])}{more}")
+    return f"{len(names)}: {', '.join(names[:_MEMBERS_SHOWN])}{more}"

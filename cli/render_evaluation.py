@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from rich.markup import escape
-
 from ..records.text_tables import TextTable, number_text
 from ..training.reevaluate import RunEvaluation
+from .plain_text import print_line
 from .render import column_tables, label_tables, print_table, result_console
 
 
@@ -25,8 +24,8 @@ def render_evaluation(evaluation: RunEvaluation) -> None:
     ):
         console.print(table)
     for note in evaluation.scores.notes:
-        console.print(f"note: {escape(note)}", highlight=False)
-    console.print(f"run: {escape(evaluation.run)}", highlight=False, soft_wrap=True)
+        print_line(console, f"note: {note}", is_wrapped=True)
+    print_line(console, f"run: {evaluation.run}")
 
 
 def _finite(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:

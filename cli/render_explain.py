@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from rich.markup import escape
-
 from ..inspection.explain import Explanation
 from ..inspection.explain_tables import Chapter, explain_chapters
 from ..records.numbers import to_json
 from ..records.text_tables import markdown_table
+from .plain_text import print_line
 from .render import print_table, result_console
 
 
@@ -25,14 +24,14 @@ def print_explanation(explanation: Explanation, *, output_format: str) -> None:
 
 def _print_tables(explanation: Explanation) -> None:
     console = result_console()
-    console.print(escape(_opening(explanation)), highlight=False, soft_wrap=True)
+    print_line(console, _opening(explanation))
     for chapter in explain_chapters(explanation):
         for table in chapter.tables:
             print_table(console, table)
         for sentence in chapter.sentences:
-            console.print(escape(sentence), highlight=False)
+            print_line(console, sentence, is_wrapped=True)
     for note in explanation.notes:
-        console.print(f"note: {escape(note)}", highlight=False)
+        print_line(console, f"note: {note}", is_wrapped=True)
 
 
 def _markdown(explanation: Explanation) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .plain_text import plain
+
 if TYPE_CHECKING:
     # Not at run time: `mlx --help` imports no torch.
     from ..training.assemble import Workshop
@@ -111,7 +113,7 @@ def _fresh(config: str | None, changes: list[str], options: Options) -> Begin:
     from ..specs.load import load_experiment
 
     if config is None:
-        raise ConfigError("nothing to train; give a config, or --resume RUN.")
+        raise ConfigError("nothing to train; give a CONFIG, or --resume RUN.")
     experiment = load_experiment(config, changes)
     from ..training.run import run_experiment
 
@@ -144,4 +146,4 @@ def _tell_findings(workshop: Workshop, reporter: Reporter, *, quiet: bool) -> No
         if not quiet:
             reporter.message(str(finding))
         elif finding.severity != "note":
-            sys.stderr.write(f"{finding}\n")
+            sys.stderr.write(f"{plain(str(finding))}\n")

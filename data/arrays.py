@@ -55,20 +55,11 @@ def open_arrays(spec: Arrays) -> Source:
     """The fields of arrays, from their headers, and the way to their rows.
 
     Raises ConfigError for options that a kind has no use for, DataError for arrays that are missing,
-    damaged or not what they are said to be, MachineError.
+    damaged or not what they are said to be, MachineError; reading the rows likewise, DataError also for
+    values that no kind allows.
     """
     opened = _open(spec)
     return Source(opened.schema, lambda: _build(opened))
-
-
-def describe_arrays(spec: Arrays) -> Schema:
-    """The fields of arrays. Raises as `open_arrays` does."""
-    return _open(spec).schema
-
-
-def build_arrays(spec: Arrays) -> Splits:
-    """The rows of arrays by split. Raises as `open_arrays` does, and for values that no kind allows."""
-    return _build(_open(spec))
 
 
 def _open(spec: Arrays) -> _Opened:

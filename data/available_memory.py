@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from ..specs.errors import MachineError, Problem
@@ -24,8 +25,8 @@ def check_memory(num_bytes: int, what: str, *, path: KeyPath, fix: str) -> None:
 
 def available_bytes() -> int | None:
     """Memory that can be had without swapping, in bytes; None where the system does not say."""
-    limits = [limit for limit in (_system_bytes(), _container_bytes()) if limit is not None]
-    return min(limits, default=None)
+    limits = (_system_bytes(), _container_bytes(), _process_bytes())
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _system_bytes() -> int | None:
@@ -40,6 +41,19 @@ def _container_bytes() -> int | None:
     """The limit of a container's control group, all of it: cached pages, which can be had, count as used."""
     limit = _read(_CGROUP / "memory.max").strip()
     return int(limit) if limit.isdecimal() else None
+
+
+def _process_bytes() -> int | None:
+    """What this process may still take under a limit of its own (`ulimit -v`); None without one."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    taken = _read(Path("/proc/self/statm")).split()
+    if limit == resource.RLIM_INFINITY or not taken:
+        return None
+    return max(0, limit - int(taken[0]) * resource.getpagesize())
 
 
 def _read(path: Path) -> str:

@@ -38,7 +38,8 @@ def open_image_folder(spec: ImageFolder) -> Source:
     """Input `image`, target `label`: classes are named by their folders, in order. Decodes nothing.
 
     Raises ConfigError for a size that images cannot have and for splits that have no meaning here,
-    DataError for folders without classes or images, MachineError.
+    DataError for folders without classes or images, MachineError; reading the rows raises DataError also
+    for damaged images.
     """
     check_size(spec.size, ("data", "size"))
     _check_split(spec)
@@ -55,16 +56,6 @@ def open_image_folder(spec: ImageFolder) -> Source:
         targets={"label": Field(shape=(), kind="classes", size=len(names), labels=names)},
     )
     return Source(schema, lambda: _build(spec, listings, schema))
-
-
-def describe_image_folder(spec: ImageFolder) -> Schema:
-    """The fields of a folder of images. Raises as `open_image_folder` does."""
-    return open_image_folder(spec).schema
-
-
-def build_image_folder(spec: ImageFolder) -> Splits:
-    """The images by split. Raises as `open_image_folder` does, DataError also for damaged images."""
-    return open_image_folder(spec).build()
 
 
 def _build(spec: ImageFolder, listings: dict[str, _Listing], schema: Schema) -> Splits:

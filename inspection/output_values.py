@@ -42,27 +42,25 @@ class Values:
         return f"values up to {self.high:g}" if math.isfinite(self.high) else "any number"
 
 
-def output_values(network: Network, layers: Mapping[str, spec.LayerBase], output: str) -> Values:
-    """The values of an output of `network`, which is built from the layers of a config."""
-    nodes = {node.name: node for node in network.graph.nodes}
-
-    def values_of(name: str) -> Values:
-        node = nodes.get(name)
-        if node is None:  # an input, whose values the data decide
-            return Values()
-        described, given = layers[node.owner], [values_of(each) for each in node.of]
+def node_values(network: Network, layers: Mapping[str, spec.LayerBase]) -> dict[str, Values]:
+    """The values of every node of `network`, which is built from the layers of a config."""
+    found: dict[str, Values] = {}
+    for node in network.graph.nodes:
+        # The data decide what an input holds.
+        described, given = layers[node.owner], [found.get(name, Values()) for name in node.of]
         layer = network.layer(node.owner)
+        activation = getattr(described, "activation", "linear")
         if isinstance(layer, Replicate):
             assert isinstance(described, spec.Replicate)
-            inner = output_values(layer.network, described.layers, layer.output)
-            return replace(inner, layer=node.owner)
-        activation = getattr(described, "activation", "linear")
+            inner = node_values(layer.network, described.layers)[layer.output]
+            found[node.name] = replace(inner, layer=node.owner)
+            continue
         made = _through(activation, _before_activation(described, given))
-        if activation == "linear":
-            return made if made.layer else replace(made, layer=node.owner)
-        return replace(made, activation=activation, layer=node.owner, size=network.shapes[name][-1])
-
-    return values_of(output)
+        if activation != "linear":
+            size = network.shapes[node.name][-1]
+            made = replace(made, activation=activation, layer=node.owner, size=size)
+        found[node.name] = made if made.layer else replace(made, layer=node.owner)
+    return found
 
 
 _REARRANGING = (

@@ -10,7 +10,7 @@ from ..losses import LossTerm
 from ..specs.errors import Path
 from ..specs.losses import LossBase
 from ..training.blueprint import Blueprint
-from .output_values import Values, output_values
+from .output_values import Values, node_values
 
 BINARY = frozenset({"binary_crossentropy", "binary_focal_crossentropy"})
 """Cross-entropies of one probability per entry."""
@@ -49,11 +49,12 @@ class Pairing:
 def list_pairings(blueprint: Blueprint) -> list[Pairing]:
     """The pairings of a config, in the order of its losses."""
     experiment, network = blueprint.experiment, blueprint.network
+    values = node_values(network, experiment.model.layers)
     return [
         Pairing(
             term,
             experiment.losses[term.name],
-            output_values(network, experiment.model.layers, term.output),
+            values[term.output],
             field_of(blueprint, term.target),
             _units(term, network.shapes[term.output]),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -12,17 +12,15 @@ from ..specs import layers as spec
 from ..specs.errors import ConfigError, Problem, unknown_name
 from .catalogue import BUILDERS
 from .context import InputSpec, LayerContext
+from .example_shapes import RunBudget, listed_shapes, shape_through
 from .graph import Graph, Node, plan_graph
 from .index_checks import check_indices
-from .initializers import ParameterSource, Stream
-from .layer import Layer, Shape, shape_error, written
+from .initializers import OversizedError, ParameterSource, Stream
+from .layer import Layer, Shape, shape_error
 from .network import Network
 from .noise import NoiseClock
 from .penalties import layer_penalties
 from .replicate import Replicate
-
-# Weights that are allocated to run a layer on one example; 400 MB in float32.
-_INFERENCE_ENTRIES = 100_000_000
 
 
 def build_network(
@@ -72,6 +70,7 @@ class _Builder:
     dtype: torch.dtype
     device: torch.device
     drawn: bool = True
+    budget: RunBudget = field(default_factory=RunBudget)
 
     def network(self, model: spec.ModelSpec, inputs: Mapping[str, InputSpec]) -> Network:
         graph = plan_graph(model)
@@ -100,7 +99,10 @@ class _Builder:
         context = LayerContext(node.owner, tuple(reads), source, self.clock)
         if isinstance(described, spec.Replicate):
             return self._replicate(described, node, context)
-        layer = BUILDERS[type(described)](described, context).to(device=self.device, dtype=self.dtype)
+        try:
+            layer = BUILDERS[type(described)](described, context).to(device=self.device, dtype=self.dtype)
+        except OversizedError as error:
+            raise context.error(str(error)) from None
         layer.penalties = layer_penalties(described, (name for name, _ in layer.named_parameters()))
         if isinstance(described, spec.WeightedLayer) and not described.trainable:
             _freeze(layer, described, context)
@@ -159,7 +161,9 @@ class _Builder:
                 built[node.owner] = _inference_layer(single, model, node, given), given
             layer, expected = built[node.owner]
             _check_sharing(node, layer, given, expected)
-            known[node.name] = InputSpec(_shape_through(node, layer, given))
+            described = model.layers[node.owner]
+            shape = shape_through(node, described, layer, given, budget=self.budget)
+            known[node.name] = InputSpec(shape)
         return {name: each.shape for name, each in known.items()}
 
 
@@ -200,39 +204,18 @@ def _check_sharing(
         same_rank = len(one.shape) == len(other.shape)
         if len(given) != len(expected) or not same_rank or one.shape[skip:] != other.shape[skip:]:
             message = (
-                f"reads {_listed(given)}, but the layer it shares weights with reads {_listed(expected)}"
+                f"reads {listed_shapes(given)}, but the layer it shares weights with reads "
+                f"{listed_shapes(expected)}"
             )
             raise shape_error(node.name, message, "of")
-
-
-def _shape_through(node: Node, layer: Layer, given: Sequence[InputSpec]) -> Shape:
-    """The shape that a layer makes of an example."""
-    device = next((each.device for each in layer.parameters()), torch.device("cpu"))
-    values = [
-        torch.zeros((1, *each.shape), device=device, dtype=None if each.indices is None else torch.int64)
-        for each in given
-    ]
-    try:
-        with torch.no_grad():
-            return tuple(layer.eval()(*values).shape[1:])
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise shape_error(node.name, f"does not fit its input {_listed(given)}: {reason}") from None
 
 
 def _inference_layer(
     single: _Builder, model: spec.ModelSpec, node: Node, given: Sequence[InputSpec]
 ) -> Layer:
-    """A layer to learn shapes by: on the CPU with weights that are never written, unless there are too many.
-
-    The first operation on a meta tensor makes PyTorch import its compiler, which takes 1.5 s.
-    """
+    """A layer to learn shapes by: on the CPU with weights that are never written, unless it is too large."""
     layer = single.layer(model, node, given)
-    if sum(each.numel() for each in layer.parameters()) > _INFERENCE_ENTRIES:
+    if isinstance(layer, Replicate) or not single.budget.affords(model.layers[node.owner], layer, given):
         return layer.to("meta")
     on_cpu = replace(single, clock=NoiseClock(), device=torch.device("cpu"), drawn=False)
     return on_cpu.layer(model, node, given)
-
-
-def _listed(reads: Sequence[InputSpec]) -> str:
-    return " and ".join(written(each.shape) for each in reads)

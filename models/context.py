@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,10 @@ from ..specs.layers import BinarySoftmaxHeads, Conv1D, Conv2D, Dense
 from .initializers import ParameterSource
 from .layer import Shape, shape_error, written
 from .noise import NoiseClock
+
+# How many times as many positions padding may make of those that are read, and how many it may make of any.
+_MOST_PADDING = 4
+_LEAST_PADDING = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,15 @@ class LayerContext:
                 raise self.error(f"{groups} groups do not divide the {size} {what}", key)
 
     def check_window(self, extent: Sequence[int], size: Sequence[int], *, padding: str, key: str) -> None:
-        """Without padding a window must fit."""
-        if padding == "valid" and any(one > other for one, other in zip(extent, size, strict=True)):
-            window, room = "x".join(map(str, extent)), "x".join(map(str, size))
-            raise self.error(f"a window of {window} does not fit into {room}; use padding: same", key)
+        """Without padding a window must fit; with it, not all that is read may be padding."""
+        window, room = "x".join(map(str, extent)), "x".join(map(str, size))
+        if padding == "valid":
+            if any(one > other for one, other in zip(extent, size, strict=True)):
+                raise self.error(f"a window of {window} does not fit into {room}; use padding: same", key)
+            return
+        padded = math.prod(one + other for one, other in zip(extent, size, strict=True))
+        if padded > _MOST_PADDING * math.prod(size) + _LEAST_PADDING:
+            raise self.error(f"a window of {window} is far too large for {room}", key)
 
 
 def initializers(

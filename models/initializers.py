@@ -12,9 +12,16 @@ from torch import Tensor, nn
 
 from ..specs.seeds import derive_seed
 
+MOST_WEIGHTS = 10_000_000_000
+"""Of one tensor of a layer; 40 GB in float32."""
+
 # Keras draws its "normal" variance-scaling initializers from a normal truncated at two standard
 # deviations; this is that distribution's standard deviation, divided out so that the variance holds.
 TRUNCATED_NORMAL_STDDEV = 0.87962566103423978
+
+
+class OversizedError(ValueError):
+    """A layer would have more weights than can be trained."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,10 @@ class ParameterSource:
         return nn.Parameter(values.mT.contiguous().mT)
 
     def tensor(self, name: str, shape: tuple[int, ...], initializer: str, fans: Fans) -> Tensor:
-        """The same numbers without being trainable (moving averages)."""
+        """The same numbers without being trainable (moving averages). Raises OversizedError."""
+        if math.prod(shape) > MOST_WEIGHTS:
+            sizes = " x ".join(str(size) for size in shape)
+            raise OversizedError(f"would have {sizes} weights; at most {MOST_WEIGHTS:,} can be trained")
         if self.device.type == "meta" or not self.drawn:
             full = (len(self.streams), *shape) if self.stacked else shape
             return torch.empty(full, dtype=self.dtype, device=self.device)

@@ -74,11 +74,16 @@ class ComparisonFolder:
         """Where the config of each setting lies."""
         return self.path / "settings"
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a process, this one perhaps, works on the comparison."""
+        process = read_json(self.path / _PROCESS) or {}
+        return bool(process) and is_alive(process, last_change=self.path.stat().st_mtime)
+
     def claim(self) -> None:
         """Take the comparison over for this process. Raises ConfigError while another works on it."""
         process = read_json(self.path / _PROCESS) or {}
-        changed = self.path.stat().st_mtime
-        if process and process.get("pid") != os.getpid() and is_alive(process, last_change=changed):
+        if process.get("pid") != os.getpid() and self.is_at_work:
             raise ConfigError(
                 f"comparison '{self.path.name}' is still at work in process {process.get('pid')} on "
                 f"{process.get('host')}; wait for it, or stop it first."
@@ -141,6 +146,14 @@ class ComparisonFolder:
     def plot_path(self, name: str) -> Path:
         """Where a plot lies, by its file name."""
         return self.path / "plots" / name
+
+
+def is_comparison(path: Path) -> bool:
+    """Whether a folder looks like a comparison, be it whole or damaged."""
+    try:
+        return (path / SCORES).is_file() or (path / "members").is_dir()
+    except PermissionError:
+        return False  # somebody else's folder
 
 
 def find_comparison(root: Path, text: str) -> ComparisonFolder:

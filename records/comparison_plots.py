@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..specs.metrics import LOWER_IS_BETTER
 from .comparison_folder import ComparisonFolder
-from .figures import STYLE, make_figure, save_figure
+from .figures import figure_style, make_figure, save_figure
 from .palette import INK, OKABE_ITO, color_of
 
 if TYPE_CHECKING:
@@ -56,11 +56,9 @@ def plot_comparison(
 
     panels: by metric key, a band per setting. axes: the metric keys of the points. Raises MachineError.
     """
-    import matplotlib
-
     order = list(dict.fromkeys([*(band.setting for each in panels.values() for band in each),
                                 *(point.setting for point in points)]))  # fmt: skip
-    with matplotlib.rc_context(STYLE):
+    with figure_style():
         figures = {
             "curves": _draw_curves(folder.path.name, panels, order),
             "pareto": _draw_fronts(folder.path.name, axes, points, order),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import logging
+import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..specs.errors import MachineError
 from .atomic import write_bytes
 from .palette import GRID, INK
 
@@ -16,6 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
 
 _PIXELS_PER_INCH = 150
+_CACHE_WARNINGS = (
+    "mkdir -p failed for path",
+    "%s is not a writable directory",
+    "Matplotlib created a temporary cache directory",
+    "Matplotlib is building the font cache",
+    "Could not save font_manager cache",
+)
 STYLE: dict[RcKeyType, object] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
@@ -44,6 +55,24 @@ STYLE: dict[RcKeyType, object] = {
 }
 
 
+@contextmanager
+def figure_style() -> Generator[None]:
+    """Matplotlib, imported at the first time, in the style of all figures.
+
+    Raises MachineError where there is no folder at all for what it keeps while it works.
+    """
+    _prepare_caches()
+    try:
+        import matplotlib
+
+        matplotlib.get_cachedir()
+    except OSError as error:
+        message = "there is no folder for temporary files, which plots need; name one in TMPDIR."
+        raise MachineError(message) from error
+    with matplotlib.rc_context(STYLE):
+        yield
+
+
 def make_figure(*, width: float, height: float) -> Figure:
     """An empty figure (inches), without pyplot: no global state, no window system."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -66,3 +95,18 @@ def save_figure(path_of: Callable[[str], Path], name: str, figure: Figure) -> li
             figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
             write_bytes(path, buffer.getvalue())
     return paths
+
+
+def _prepare_caches() -> None:
+    """Where no home folder can be written to, Matplotlib's caches go into a temporary one without a word."""
+    for name in ("matplotlib", "matplotlib.font_manager"):
+        logging.getLogger(name).addFilter(_is_no_word_of_caches)
+    try:
+        Path.home()
+    except RuntimeError:
+        # Older versions fail without any home; for a place that is none they make a temporary folder.
+        os.environ.setdefault("MPLCONFIGDIR", os.devnull)
+
+
+def _is_no_word_of_caches(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(_CACHE_WARNINGS)

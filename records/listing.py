@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
-from ..specs.errors import ConfigError, MlxError, nearest
+from ..specs.errors import ConfigError, MlxError, nearest, quoted
 from .atomic import disk_error
-from .run_folder import RUN_FILES, RUN_NAME, RunFolder, Status
+from .comparison_folder import is_comparison
+from .run_folder import RUN_FILES, RUN_NAME, EndStatus, RunFolder, Status
+from .tables import count_rows
+from .tags import read_tags
 
 _LATEST = "latest"
 _NAMES_SHOWN = 5
+_LARGEST_INTEGER = 2**63
 
 
 @dataclass(frozen=True)
@@ -29,45 +35,72 @@ class RunRecord:
     epochs: int = 0
     """How many were written down."""
     seed: int | None = None
+    tags: tuple[str, ...] = ()
+    """None where their file is damaged: that says nothing of the run."""
     metrics: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
     """Of the summary; empty before there is one."""
+
+    @property
+    def started_time(self) -> datetime | None:
+        """When it started, in local time: as written down, else by the folder's name."""
+        return _time(self.started or "", datetime.fromisoformat) or _time(self.name, _time_in_name)
 
 
 def list_runs(root: Path) -> list[RunRecord]:
     """The runs directly under `root`, newest first; none where there is no such folder.
 
-    Other processes may write meanwhile: no single folder's state raises. Hidden folders and folders
-    that neither look nor are named like a run are left out. Raises MachineError where `root` itself
-    cannot be read.
+    Other processes may write, rename and remove runs meanwhile: no single folder's state raises, and what
+    vanishes is left out. Hidden folders and folders that neither look nor are named like a run are left out
+    too. Raises MachineError where `root` itself cannot be read.
     """
-    records = [_record(path) for path in _folders(root)]
-    return sorted(records, key=lambda record: (_started(record), _natural(record.name)), reverse=True)
+    records = [record for path in _folders(root, _may_be_run) if (record := read_record(path)) is not None]
+    return sorted(records, key=_newest, reverse=True)
+
+
+def read_record(path: Path) -> RunRecord | None:
+    """What a list says of the run in a folder; None where it is there no more."""
+    identity = folder_identity(path)
+    record = _record(path)
+    # What was read of a folder that went away meanwhile, or made room for another, is of no run.
+    return record if identity is not None and identity == folder_identity(path) else None
 
 
 def find_run(root: Path, text: str) -> RunFolder:
     """The run that `text` names: its full name, `latest`, a path, or the one run whose name begins or
     ends with it. Raises ConfigError where that is no run, or more than one."""
-    names = [path.name for path in _folders(root)]
+    return RunFolder.open(find_run_path(root, text))
+
+
+def find_run_path(root: Path, text: str, *, comparisons: bool = False) -> Path:
+    """The folder of the run that `text` names as in `find_run`, be it whole or damaged.
+
+    comparisons: those may be named as well. Raises ConfigError where that is none, or more than one.
+    """
+
+    def is_meant(path: Path) -> bool:
+        return _may_be_run(path) or (comparisons and is_comparison(path))
+
+    names = [path.name for path in _folders(root, is_meant)]
     if text in names:
-        return RunFolder.open(root / text)
+        return root / text
     if text == _LATEST:
         return _latest(root)
     if _is_path(text):
-        return RunFolder.open(Path(text))
+        return _checked(Path(text), is_meant)
     matches = [name for name in names if text and (name.startswith(text) or name.endswith(text))]
     if len(matches) == 1:
-        return RunFolder.open(root / matches[0])
+        return root / matches[0]
     raise ConfigError(_several(text, matches) if matches else _none(root, text, names))
 
 
-def _folders(root: Path) -> list[Path]:
+def _folders(root: Path, is_meant: Callable[[Path], bool]) -> list[Path]:
     try:
         children = list(root.iterdir())
     except FileNotFoundError:
         return []
     except OSError as error:
         raise disk_error("read", root, error) from error
-    return [path for path in children if _may_be_run(path)]
+    return [path for path in children if is_meant(path)]
 
 
 def _may_be_run(path: Path) -> bool:
@@ -80,55 +113,96 @@ def _may_be_run(path: Path) -> bool:
         return False  # somebody else's folder
 
 
+def folder_identity(path: Path) -> tuple[int, int] | None:
+    """Of the folder itself, whatever name it has; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _record(path: Path) -> RunRecord:
     try:
         run = RunFolder.open(path)
         environment = run.read_environment()
-        summary = run.read_summary() or {}
+        # Its end first: a run that ends between two looks is listed as still at work, and without scores.
+        status = run.status
+        summary = (run.read_summary() or {}) if status in get_args(EndStatus) else {}
         started, seed = environment.get("started_at"), environment.get("seed")
         return RunRecord(
             name=run.name,
             path=path,
-            status=run.status,
+            status=status,
             started=started if isinstance(started, str) else None,
-            epochs=len(run.read_metrics()),
-            seed=seed if isinstance(seed, int) else None,
-            metrics=_numbers(summary.get("metrics")),
+            epochs=count_rows(path / "metrics.csv"),
+            seed=seed if isinstance(seed, int) and not isinstance(seed, bool) else None,
+            tags=_tags(run),
+            metrics=finite_numbers(summary.get("metrics")),
         )
     except MlxError:
         return RunRecord(name=path.name, path=path, status="damaged")
 
 
-def _numbers(metrics: object) -> dict[str, float | None]:
-    if not isinstance(metrics, dict):
+def _tags(run: RunFolder) -> tuple[str, ...]:
+    try:
+        return read_tags(run)
+    except MlxError:
+        return ()
+
+
+def finite_numbers(document: object) -> dict[str, float | None]:
+    """The numbers in what should be a mapping of them, None for those that are not finite; else nothing."""
+    if not isinstance(document, dict):
         return {}
-    entries = cast("dict[str, object]", metrics)
-    return {key: value for key, value in entries.items() if value is None or isinstance(value, int | float)}
+    entries = cast("dict[str, object]", document)
+    return {key: _finite(value) for key, value in entries.items() if _is_number(value) or value is None}
 
 
-def _started(record: RunRecord) -> float:
-    """Unix time in seconds: as written down, else by the folder's name, else 0."""
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _finite(value: object) -> float | None:
+    if isinstance(value, int):
+        return value if abs(value) < _LARGEST_INTEGER else None
+    return value if isinstance(value, float) and math.isfinite(value) else None
+
+
+def _time(text: str, read: Callable[[str], datetime]) -> datetime | None:
     try:
-        return datetime.fromisoformat(record.started or "").timestamp()
-    except ValueError:
-        pass
-    try:
-        return datetime.strptime(record.name[:15], "%Y%m%d-%H%M%S").astimezone().timestamp()
-    except ValueError:
-        return 0.0
+        return read(text).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
-def _natural(name: str) -> tuple[str, int]:
-    """`run-10` comes after `run-9`."""
+def _time_in_name(name: str) -> datetime:
+    return datetime.strptime(name[:15], "%Y%m%d-%H%M%S")
+
+
+def _newest(record: RunRecord) -> tuple[float, tuple[str, int]]:
+    started = record.started_time
+    return (0.0 if started is None else started.timestamp()), natural(record.name)
+
+
+def natural(name: str) -> tuple[str, int]:
+    """By which names are sorted so that `run-10` comes after `run-9`."""
     stem, _, number = name.rpartition("-")
-    return (stem, int(number)) if number.isdecimal() else (name, 1)
+    # More digits are no number of a run, and Python refuses to read very many.
+    return (stem, int(number)) if number.isdecimal() and len(number) < 10 else (name, 1)
 
 
-def _latest(root: Path) -> RunFolder:
+def _latest(root: Path) -> Path:
     for record in list_runs(root):
         if record.status != "damaged":
-            return RunFolder.open(record.path)
+            return record.path
     raise ConfigError(f"there is no latest run: '{root}' holds no run yet.")
+
+
+def _checked(path: Path, is_meant: Callable[[Path], bool]) -> Path:
+    """A path that a user gives, where it may be what is asked for; opening any other says why it is not."""
+    # `.` has no name to judge by.
+    return path if is_meant(path.absolute()) else RunFolder.open(path).path
 
 
 def _is_path(text: str) -> bool:
@@ -137,20 +211,29 @@ def _is_path(text: str) -> bool:
 
 
 def _several(text: str, matches: list[str]) -> str:
-    return f"{len(matches)} runs are meant by '{text}': {_shown(matches)}. Give more of the name."
+    return f"{len(matches)} runs are meant by {quoted(text)}: {_shown(matches)}. Give more of the name."
 
 
 def _none(root: Path, text: str, names: list[str]) -> str:
     if not names:
-        return f"no run named '{text}': '{root}' holds no run yet."
+        return f"no run named {quoted(text)}: '{root}' holds no run yet."
     # A user remembers the name given to the run rather than its time.
     plain_names = {name.partition("_")[2] or name: name for name in sorted(names)}
     guess = nearest(text, names) or plain_names.get(nearest(text, plain_names) or "")
-    hint = f"; did you mean '{guess}'?" if guess else "."
-    return f"no run named '{text}' in '{root}'{hint} Runs: {_shown(names)}. Or: {_LATEST}, or a path."
+    hint = f"; did you mean {quoted(guess)}?" if guess else "."
+    return f"no run named {quoted(text)} in '{root}'{hint} Runs: {_shown(names)}. Or: {_LATEST}, or a path."
 
 
 def _shown(names: list[str]) -> str:
-    newest = sorted(names, key=_natural, reverse=True)
+    newest = sorted(names, key=natural, reverse=True)
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     return ", ".join(newest[:_NAMES_SHOWN]) + more
+
+
+def find_latest(root: Path, name: str) -> RunFolder:
+    """The newest run of the experiment of that name. Raises ConfigError where there is none."""
+    made_for = re.compile(rf"\d{{8}}-\d{{6}}_{re.escape(name)}(-\d+)?")
+    for record in list_runs(root):
+        if record.status != "damaged" and made_for.fullmatch(record.name):
+            return RunFolder.open(record.path)
+    raise ConfigError(f"there is no latest run of '{name}': '{root}' holds none yet.")

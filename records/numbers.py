@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import cast
+
+_UNUSUAL = re.compile(r"[^\x20-\x7e\n]")
 
 
 def format_number(value: int | float) -> str:
@@ -30,9 +33,17 @@ def finite_or_none(value: float | None) -> float | None:
 def to_json(document: object) -> str:
     """One JSON document: null for what is not finite, keys in the given order, a newline at the end.
 
-    Raises TypeError for what JSON has no form for.
+    Text keeps its letters; what is no visible character is escaped, so that a terminal may show the document
+    and any file name can be encoded. Raises TypeError for what JSON has no form for.
     """
-    return json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False)
+    # Line ends are those between entries: within a text they are escaped by now.
+    return _UNUSUAL.sub(_visible, text) + "\n"
+
+
+def _visible(match: re.Match[str]) -> str:
+    character = match.group()
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def _finite(document: object) -> object:

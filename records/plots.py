@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .figures import STYLE, make_figure, save_figure
+from .figures import figure_style, make_figure, save_figure
 from .palette import INK, OKABE_ITO, color_of
 from .run_folder import RunFolder
 from .tables import Row
@@ -42,14 +42,12 @@ class _Curve:
 def plot_run(run: RunFolder) -> list[Path]:
     """Draw `losses`, `metrics`, `labels` and example images as PNG and SVG into the run's plots, each where
     there is something to show; the paths written. Raises DataError for a damaged table, MachineError."""
-    import matplotlib
-
     # Here, because listing runs imports no numpy.
     from .image_plots import draw_images
     from .images import read_images
 
     curves = _metric_curves(run.read_metrics())
-    with matplotlib.rc_context(STYLE):
+    with figure_style():
         figures = {
             "losses": _draw_losses(run.name, _loss_curves(run.read_ledger())),
             "metrics": _draw_metrics(run.name, curves),

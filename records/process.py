@@ -15,12 +15,14 @@ from .atomic import disk_error
 _OTHER_HOST_PATIENCE_SECONDS = 3600.0
 
 
-def describe_process() -> dict[str, object]:
-    """This process as a run remembers it: `pid`, `host`, and `started` in clock ticks since boot.
+def describe_process(pid: int | None = None) -> dict[str, object]:
+    """A process, this one by default, as a run remembers it: `pid`, `host`, and `started`, in clock ticks
+    since boot.
 
     `started` tells a later process of the same pid apart; it is null where the system does not say.
     """
-    return {"pid": os.getpid(), "host": platform.node(), "started": _start_ticks(os.getpid())}
+    number = os.getpid() if pid is None else pid
+    return {"pid": number, "host": platform.node(), "started": _start_ticks(number)}
 
 
 def is_alive(process: Mapping[str, object], *, last_change: float) -> bool:

@@ -13,6 +13,7 @@ from typing import Literal, cast, get_args
 
 from ..specs.errors import ConfigError, DataError
 from .atomic import disk_error, read_json, read_text, write_text
+from .checksums import write_checksums
 from .epoch_tables import TableState, cut_tables, table_states
 from .numbers import to_json
 from .process import describe_process, exclusive_access, is_alive
@@ -167,6 +168,7 @@ class RunFolder:
         """The end of the run. `status` must be one of `finished`, `interrupted`, `diverged`, `failed`."""
         assert summary.get("status") in _END_STATUSES, f"a run does not end as {summary.get('status')!r}"
         write_text(self.path / "summary.json", to_json(summary))
+        write_checksums(self.path)
         _remove(self.path / "process.json")
 
     def table_states(self) -> dict[str, TableState]:

@@ -52,22 +52,19 @@ def read_table(path: Path, *, text_columns: Collection[str] = ()) -> list[Row]:
     Cells come back as int, float, None (empty) or text; in `text_columns` always as text, so that a
     label "7" stays one. Raises DataError for a damaged table, MachineError for an unreadable file.
     """
-    text = read_text(path)
-    if text is None:
-        return []
-    header = _header(path, text)
-    rows: list[Row] = []
-    for number, cells in enumerate(_parse(path, text)[1:], start=1):
-        if len(cells) != len(header):
-            message = f"row {number} has {len(cells)} cells where the header names {len(header)} columns"
-            raise DataError(f"'{path}' is damaged: {message}.")
-        rows.append(
-            {
-                name: _restored(cell) if name in text_columns else _value(cell)
-                for name, cell in zip(header, cells, strict=True)
-            }
-        )
-    return rows
+    header, *rows = _cells_of(path) or [[]]
+    return [
+        {
+            name: _restored(cell) if name in text_columns else _value(cell)
+            for name, cell in zip(header, cells, strict=True)
+        }
+        for cells in rows
+    ]
+
+
+def count_rows(path: Path) -> int:
+    """How many rows `read_table` would give, in a fraction of its time. Raises what it raises."""
+    return max(len(_cells_of(path)) - 1, 0)
 
 
 def table_columns(path: Path) -> list[str]:
@@ -112,6 +109,19 @@ def _header(path: Path, text: str) -> list[str]:
     if first is None:
         raise DataError(f"'{path}' is damaged: it has no header.")
     return [_restored(cell) for cell in first]
+
+
+def _cells_of(path: Path) -> list[list[str]]:
+    """The header's names, then the cells of each row as they are written; nothing where there is no file."""
+    text = read_text(path)
+    if text is None:
+        return []
+    header, rows = _header(path, text), _parse(path, text)[1:]
+    for number, cells in enumerate(rows, start=1):
+        if len(cells) != len(header):
+            message = f"row {number} has {len(cells)} cells where the header names {len(header)} columns"
+            raise DataError(f"'{path}' is damaged: {message}.")
+    return [header, *rows]
 
 
 def _parse(path: Path, text: str) -> list[list[str]]:

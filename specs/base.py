@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -23,7 +24,7 @@ def _names(value: Any) -> Any:
 
 
 def _distinct(value: tuple[Any, ...]) -> tuple[Any, ...]:
-    repeated = sorted({str(item) for item in value if value.count(item) > 1})
+    repeated = sorted(str(item) for item, count in Counter(value).items() if count > 1)
     if repeated:
         raise ValueError(f"{', '.join(repeated)} is named more than once")
     return value

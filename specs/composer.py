@@ -13,7 +13,7 @@ from .places import Place, Places, by_place
 from .scalars import plain_scalar
 from .wording import described
 
-MAX_VALUES = 100_000
+MAX_VALUES = 20_000
 MAX_DEPTH = 64
 MAX_PROBLEMS = 100
 

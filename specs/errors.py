@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 Path = tuple[str | int, ...]
 
+MOST_SHOWN = 100
+"""Problems of one command that are told; nobody reads more."""
+
 _LONGEST_QUOTE = 60
+_MOST_COMPARED = 50
+_MOST_LISTED = 60
 
 
 @dataclass(frozen=True)
@@ -92,21 +99,55 @@ def quoted(text: str) -> str:
     return repr(text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 3] + "...")
 
 
+@contextmanager
+def limited_hints(most: int = MOST_SHOWN) -> Generator[None]:
+    """Within the block only the first `most` unknown names are explained: each costs a comparison with all
+    names there are, and a hostile config has thousands."""
+    token = _hints_left.set(iter(range(most)))
+    try:
+        yield
+    finally:
+        _hints_left.reset(token)
+
+
+_hints_left: ContextVar[Iterator[int] | None] = ContextVar("hints_left", default=None)
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str | None:
     """The allowed name that `name` was most likely meant to be, if any is close."""
-    if len(name) > _LONGEST_QUOTE:  # comparing is quadratic, and no name is that long
-        return None
-    matches = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    return _nearest(name, list(allowed)) if _may_explain() else None
 
 
 def unknown_name(kind: str, given: str, allowed: Iterable[str], *, plural: str | None = None) -> str:
-    """The one sentence for a name that does not exist: what, the nearest name, all names.
+    """The one sentence for a name that does not exist: what, the nearest name, the first names there are.
 
     Example: `no output named 'aux_ouput'; did you mean 'aux_output'? Outputs: main_output, aux_output.`
     """
+    if not _may_explain():
+        return f"no {kind} named {quoted(given)}."
     names = list(allowed)
-    guess = nearest(given, names)
+    guess = _nearest(given, names)
     hint = f"; did you mean {quoted(guess)}?" if guess else "."
-    listing = f"{(plural or kind + 's').capitalize()}: {', '.join(names) or 'none'}."
+    listing = f"{(plural or kind + 's').capitalize()}: {_listed(names)}."
     return f"no {kind} named {quoted(given)}{hint} {listing}"
+
+
+def _may_explain() -> bool:
+    left = _hints_left.get()
+    return left is None or next(left, None) is not None
+
+
+def _nearest(name: str, names: Sequence[str]) -> str | None:
+    if len(name) > _LONGEST_QUOTE:  # comparing is quadratic, and no name is that long
+        return None
+    if len(names) > _MOST_COMPARED:
+        ends = {name[:1], name[-1:]}
+        alike = (each for each in names if abs(len(each) - len(name)) <= 2 and {each[:1], each[-1:]} & ends)
+        names = [each for each, _ in zip(alike, range(_MOST_COMPARED), strict=False)]
+    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return (", ".join(names[:_MOST_LISTED]) or "none") + more

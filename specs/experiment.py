@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from .base import Name, Spec
 from .compare import Compare
 from .decisions import CalibrationMethod, Thresholds
 from .errors import Problem
 from .layers import ModelSpec
+from .limits import check_limits
 from .losses import AnyLoss
 from .metrics import MetricName
 from .optimizers import Adam, AnyOptimizer
@@ -44,6 +45,11 @@ class Experiment(Spec):
     compare: Compare | None = None
 
     _places: Places = PrivateAttr(default_factory=Places)
+
+    @model_validator(mode="after")
+    def _within_limits(self) -> Self:
+        check_limits(self)
+        return self
 
     def model_post_init(self, context: Any, /) -> None:
         """Keeps the places that `validate` passes as context; without them nothing has a place."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
-from .experiment import Experiment
+if TYPE_CHECKING:
+    # At run time this would import pydantic, which reading records does not need.
+    from .experiment import Experiment
 
 Flat = dict[str, object]
 
@@ -16,10 +18,14 @@ UNCOUNTED = frozenset({"name", "seed", "compare", "ignore"})
 def flatten(experiment: Experiment) -> Flat:
     """Every value of a config by its dotted path, defaults too, without name, seed, `compare`, `ignore`."""
     data = cast("dict[str, object]", plain(experiment.model_dump(by_alias=True)))
+    return flat_values({key: value for key, value in data.items() if key not in UNCOUNTED})
+
+
+def flat_values(data: Mapping[str, object]) -> Flat:
+    """Every value in nested mappings by its dotted path; an empty mapping is a value itself."""
     flat: Flat = {}
     for key, value in data.items():
-        if key not in UNCOUNTED:
-            _flatten(key, value, flat)
+        _flatten(key, value, flat)
     return flat
 
 

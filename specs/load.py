@@ -32,11 +32,11 @@ def load_experiment(path_or_name: str, overrides: Iterable[str] = ()) -> Experim
 def located(experiment: Experiment) -> Generator[None]:
     """Gives problems found later (by builders) their place in the config they come from.
 
-    A ConfigError or DataError that leaves the block has file, line and column wherever it has a path.
+    An error of these kinds that leaves the block has file, line and column wherever it has a path.
     """
     try:
         yield
-    except (ConfigError, DataError) as error:
+    except (ConfigError, DataError, MachineError) as error:
         raise type(error)(experiment.locate(error.problems)) from error
 
 

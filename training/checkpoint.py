@@ -15,11 +15,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from ..data.available_memory import check_memory
 from ..records.atomic import read_bytes, write_bytes, writing
 from ..records.sealed import BLANK, is_intact, seal
 from ..specs.errors import DataError
+from ..specs.machine_failures import FREE_SOME
 
 FORMAT = 2
+
+_COPIES = 3
+"""How often the tensors are held beside themselves while they are written: copied, packed and sealed."""
 
 Facts = dict[str, object]
 """What a checkpoint says beside its tensors, as plain JSON values."""
@@ -33,6 +38,9 @@ def save_checkpoint(
     Raises:
         MachineError: the file cannot be written; the one before it stays.
     """
+    num_bytes = sum(each.numel() * each.element_size() for each in tensors.values())
+    # Asked before: safetensors aborts where memory runs out.
+    check_memory(_COPIES * num_bytes, f"saving {path.name}", path=(), fix=FREE_SOME)
     contiguous = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     # The checksum first: nothing that a config names comes before it. See records/sealed.py.
     document = json.dumps({"sha256": BLANK, "format": FORMAT, **facts})

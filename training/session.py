@@ -54,11 +54,15 @@ class Session:
         self.blueprint = draw_blueprint(experiments[0])
         self.workshop: Workshop = open_workshop(self.blueprint, self.device)
         self.ending = Ending(self.workshop, experiments)
+        # Asked before anything is built, which will have taken its part.
+        members = len(experiments)
+        self.load = measure_load(experiments[0], self.blueprint.network, members=members, device=self.device)
         self._lap("data")
 
     def train(self, runs: Path, command: Sequence[str]) -> list[RunResult]:
         """Train all to their end in new folders; one result each, in order."""
-        trainee = self.workshop.build(self.experiments, stacked=self.stacked)
+        with machine_failures_told("building the network", load=self.load):
+            trainee = self.workshop.build(self.experiments, stacked=self.stacked)
         with self._closing() as members:
             for experiment in self.experiments:
                 members.append(self._member(experiment, self._create(experiment, runs, command)))
@@ -94,10 +98,8 @@ class Session:
     def _closing(self) -> Generator[list[Member]]:
         """The members of this session; whatever stops it is written into their folders."""
         members: list[Member] = []
-        first, count = self.experiments[0], len(self.experiments)
-        load = measure_load(first, self.blueprint.network, members=count, device=self.device)
         try:
-            with machine_failures_told("training", load=load):
+            with machine_failures_told("training", load=self.load):
                 yield members
         except KeyboardInterrupt as error:
             self.ending.close_all(members, "interrupted", _describe(error), self._times())

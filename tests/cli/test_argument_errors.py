@@ -186,7 +186,8 @@ def test_damaged_mnist_files(
         (["train"], ["CONFIG"]),
         (["check"], ["CONFIG"]),
         (["train", FILE, "--seed"], ["--seed"]),
-        (["runs", "one", "two"], ["two"]),
+        (["runs", "one", "two"], ["No such command", "'one'"]),
+        (["runs", "shw"], ["'shw'", "'show'"]),
     ],
 )
 def test_usage(mlx: Mlx, tmp_path: Path, arguments: list[str], words: list[str]) -> None:

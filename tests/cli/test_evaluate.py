@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -124,6 +125,32 @@ def test_data_that_have_changed_are_told(mlx: Mlx, trained) -> None:
     assert (code, out) == (3, "")
     assert err.startswith(f"mlx: the data have changed since '{name}' was trained: their fingerprint is ")
     assert err.endswith("bring them back, or give the rows to be scored by --data FILE.\n")
+
+
+@pytest.mark.parametrize("name", ["preparation.json", "decisions.json"])
+@pytest.mark.parametrize("arguments", [[], ["--data", "others.csv"]], ids=["own rows", "other rows"])
+def test_what_a_run_has_lost_is_not_made_up(mlx: Mlx, trained, name: str, arguments: list[str]) -> None:
+    """Neither a table learned anew nor thresholds of 0.5 would give the run's scores."""
+    folder, run = trained
+    file = folder / run["run"] / name
+    kept = file.read_bytes()
+    file.unlink()
+    try:
+        found = mlx("evaluate", "latest", *arguments, folder=folder)
+    finally:
+        file.write_bytes(kept)
+    assert found == (3, "", f"mlx: '{run['run']}' has lost its {name}.\n")
+
+
+def test_a_run_that_was_stopped_has_decided_nothing(mlx: Mlx, trained) -> None:
+    folder, run = trained
+    stopped = folder / "stopped"
+    shutil.copytree(folder / run["run"], stopped)
+    (stopped / "decisions.json").unlink()
+    summary = json.loads((stopped / "summary.json").read_text("utf-8"))
+    (stopped / "summary.json").write_text(json.dumps({**summary, "status": "interrupted"}), "utf-8")
+    lacks = "no thresholds and temperatures, which its config asks for: it did not come to its end."
+    assert mlx("evaluate", str(stopped), folder=folder) == (3, "", f"mlx: run 'stopped' has {lacks}\n")
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,12 @@ def _run(arguments: list[str], folder: Path, environment: dict[str, str]) -> tup
         (["check", "--help"], ["mlx check", "CONFIG", "[KEY=VALUE]...", "--json"]),
         (["predict", "--help"], ["mlx predict", "RUN", "FILE", "--input-format", "--rows"]),
         (["export", "--help"], ["mlx export", "RUN", "onnx|torch|safetensors"]),
-        (["runs", "--help"], ["mlx runs", "[DIR]", "--json"]),
+        (["runs", "--help"], ["mlx runs", "COND", "show", "diff", "tag", "verify", "rm", "restore"]),
+        (["runs", "show", "--help"], ["mlx runs show", "RUN", "--runs", "--json", "Exit codes"]),
+        (["runs", "rm", "--help"], ["mlx runs rm", "[RUN...]", "--purge", "--force", "Exit codes"]),
         (["--version"], [f"mlx {version('mlx-runner')}\n"]),
     ],
-    ids=["mlx", "short", "train", "check", "predict", "export", "runs", "version"],
+    ids=["mlx", "short", "train", "check", "predict", "export", "runs", "runs show", "runs rm", "version"],
 )
 def test_help_is_plain_and_loads_nothing_heavy(
     arguments: list[str], words: list[str], tmp_path: Path, clean_environment: dict[str, str]

@@ -10,6 +10,11 @@ from pathlib import Path
 from statistics import mean
 
 import pytest
+import torch
+from mlx_runner.data import open_source
+from mlx_runner.specs.load import load_experiment
+from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
 
 Mlx = Callable[..., tuple[int, str, str]]
 
@@ -86,3 +91,27 @@ def test_tweets(mlx: Mlx, tmp_path: Path) -> None:
     assert mean(run["test/retweets/r2"] for run in runs) >= 0.40
     assert mean(run["test/favorites/r2"] for run in runs) >= 0.55
     assert all(run["test/retweets/mae_original"] > 100 for run in runs)
+
+
+def test_ridge_regression_on_the_same_values_of_the_tweets() -> None:
+    """What docs/tables.md sets beside the network: means over three splits, without the time and with it."""
+    found: dict[str, list[list[float]]] = {"words": [], "words and time": []}
+    for seed in range(3):
+        changes = [f"data.path={DATA / 'tweets' / 'tweets.csv'}", f"data.seed={seed}"]
+        splits = open_source(load_experiment("tweets", [*changes, "data.validation_split=0"]).data).build()
+        train, test = splits.train, splits.test
+        assert test is not None
+        for name in found:
+            inputs = [
+                torch.cat([table.inputs[each] for each in name.split(" and ")], dim=1).numpy()
+                for table in (train, test)
+            ]
+            targets = [
+                torch.cat([table.targets[each] for each in ("retweets", "favorites")], dim=1).numpy()
+                for table in (train, test)
+            ]
+            predicted = Ridge(alpha=1.0).fit(inputs[0], targets[0]).predict(inputs[1])
+            found[name].append(list(r2_score(targets[1], predicted, multioutput="raw_values")))
+    means = {name: [mean(column) for column in zip(*scores, strict=True)] for name, scores in found.items()}
+    assert means["words and time"] == pytest.approx([0.485, 0.603], abs=0.003)
+    assert means["words"] == pytest.approx([0.417, 0.435], abs=0.003)

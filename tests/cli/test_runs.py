@@ -1,16 +1,45 @@
 """`mlx runs` through the command line: the table and the document of runs in every state."""
 
+# ruff: noqa: E501  (messages are compared word for word, each on one line)
+
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlx_runner.records.conditions import parse_condition
 from mlx_runner.records.run_folder import RunFolder
 
 Mlx = Callable[..., tuple[int, str, str]]
+AssertFails = Callable[..., None]
+
+# Prints, after all else, the names of what was imported.
+_LISTING = """
+import json, sys
+from mlx_runner.cli.main import main
+sys.argv[0] = "mlx"
+try:
+    main()
+finally:
+    json.dump(sorted(sys.modules), sys.stderr)
+"""
+
+_BUSY = """
+import shutil, sys, time
+from pathlib import Path
+from mlx_runner.records.run_folder import RunFolder
+began = time.monotonic()
+while time.monotonic() - began < 3.0:
+    for number in range(20):
+        run = RunFolder.create(Path(sys.argv[1]), "busy", config_text="name: a", environment={}, plan={})
+        run.write_summary({"status": "finished", "metrics": {"test/loss": 0.5}})
+        shutil.rmtree(run.path)
+"""
 
 
 def _create(root: Path, name: str, started: str, *, seed: int) -> RunFolder:
@@ -49,6 +78,7 @@ def test_the_document(mlx: Mlx, shelf: Path) -> None:
         "started": "2026-01-01T10:00:00.000+00:00",
         "epochs": 2,
         "seed": 3,
+        "tags": [],
         "metrics": {"validation/loss": 0.25, "test/loss": 0.5, "test/scores/auroc": None},
     }
 
@@ -67,7 +97,7 @@ def test_the_table(mlx: Mlx, shelf: Path) -> None:
 def test_another_folder(mlx: Mlx, shelf: Path) -> None:
     elsewhere = shelf / "else" / "where"
     elsewhere.mkdir(parents=True)
-    code, out, _ = mlx("runs", str(shelf / "runs"), "--json", folder=elsewhere)
+    code, out, _ = mlx("runs", "--runs", str(shelf / "runs"), "--json", folder=elsewhere)
     assert (code, len(json.loads(out)["runs"])) == (0, 3)
 
 
@@ -81,4 +111,132 @@ def test_no_runs(mlx: Mlx, tmp_path: Path) -> None:
 def test_a_file_is_no_folder(mlx: Mlx, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", "utf-8")
     message = "mlx: cannot read 'file': a file stands where its folder should be.\n"
-    assert mlx("runs", "file", folder=tmp_path) == (6, "", message)
+    assert mlx("runs", "--runs", "file", folder=tmp_path) == (6, "", message)
+
+
+def _rows(out: str) -> list[list[str]]:
+    return [re.split(r" {2,}", line.strip()) for line in out.splitlines() if line.strip()]
+
+
+def test_tags_have_a_column_where_there_are_any(mlx: Mlx, shelf: Path) -> None:
+    assert mlx("runs", "tag", "old", "paper", "a", folder=shelf)[0] == 0
+    rows = _rows(mlx("runs", folder=shelf)[1])
+    assert rows[0] == ["run", "status", "tags", "seed", "epochs", "validation loss", "test loss"]
+    assert rows[3][1:] == ["finished", "a, paper", "3", "2", "0.2500", "0.5000"]
+    document = json.loads(mlx("runs", "--filter", "tag=paper", "--json", folder=shelf)[1])
+    assert [run["tags"] for run in document["runs"]] == [["a", "paper"]]
+
+
+def test_metrics_that_are_asked_for(mlx: Mlx, shelf: Path) -> None:
+    keys = ("test/scores/auroc", "test/loss")
+    options = [word for key in keys for word in ("--metric", key)]
+    rows = _rows(mlx("runs", *options, folder=shelf)[1])
+    assert rows[0] == ["run", "status", "seed", "epochs", *keys]
+    assert rows[3][1:] == ["finished", "3", "2", "0.5000"]
+    document = json.loads(mlx("runs", *options, "--json", folder=shelf)[1])
+    assert [run["metrics"] for run in document["runs"]] == [
+        {"test/scores/auroc": None, "test/loss": None},
+        {"test/scores/auroc": None, "test/loss": 0.5},
+        {"test/scores/auroc": None, "test/loss": None},
+    ]
+
+
+def test_filters_order_and_limit(mlx: Mlx, shelf: Path) -> None:
+    def names(*options: str) -> list[str]:
+        code, out, err = mlx("runs", *options, "--json", folder=shelf)
+        assert (code, err) == (0, "")
+        return [run["name"].partition("_")[2] for run in json.loads(out)["runs"]]
+
+    assert names("--filter", "status=finished") == ["old"]
+    assert names("--filter", "seed >= 3", "--filter", "test/loss<=0.5") == ["old"]
+    assert names("--sort", "seed") == ["old", "new", "broken"]
+    assert names("--sort", "seed", "--reverse", "--limit", "1") == ["new"]
+    assert names("--reverse") == ["broken", "old", "new"]
+    assert names("--filter", "config.name=new") == ["new"]
+    assert mlx("runs", "--filter", "seed > 9", folder=shelf) == (
+        0,
+        "no run matches; mlx runs shows all\n",
+        "",
+    )
+
+
+def test_options_that_cannot_be_followed(mlx: Mlx, shelf: Path, assert_fails: AssertFails) -> None:
+    keys = "Keys: name, status, tag, started, epochs, seed, config.KEY, validation/loss, test/loss, test/scores/auroc."
+    none = (None, None, None, None)
+    for options, message in (
+        (["--filter", "seed"], "'seed' is no condition: it has no operator. Write KEY OPERATOR VALUE, such as "
+         "'test/loss <= 0.1'; operators: = != < <= > >= ~ (contains)."),
+        (["--filter", "sed=1"], f"no run in 'runs' has the key 'sed'; did you mean 'seed' or 'started'? {keys}"),
+        (["--sort", "test/los"], f"no run in 'runs' has the key 'test/los'; did you mean 'test/loss'? {keys}"),
+        (["--metric", "seed"], "no run in 'runs' has the metric 'seed'. Metrics: validation/loss, test/loss, "
+         "test/scores/auroc."),
+    ):  # fmt: skip
+        assert_fails(shelf, ["runs", *options], 2, [(*none, message)])
+
+
+def test_options_of_the_list_before_another_command_are_refused(mlx: Mlx, shelf: Path) -> None:
+    said = (
+        "mlx: --runs and --limit before 'show' would be for the list of runs; write what is for 'show' after it: "
+        "mlx runs show ...\n"
+    )
+    assert mlx("runs", "--runs", "x", "--limit", "3", "show", "old", folder=shelf) == (2, "", said)
+    code, out, _ = mlx("runs", "--json", "tag", "old", "paper", folder=shelf)
+    assert (code, json.loads(out)["error"]["code"]) == (2, 2)
+    assert json.loads(mlx("runs", "--filter", "name=old", "--json", folder=shelf)[1])["runs"][0]["tags"] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["runs", "--filter", "name=old", "--metric", "test/loss"],
+        ["runs", "--filter", "config.name=old"],
+        ["runs", "show", "old"],
+        ["runs", "diff", "old", "new"],
+        ["runs", "tag", "old", "paper"],
+        ["runs", "verify", "old", "new"],
+        ["runs", "rm", "old"],
+        ["runs", "rm", "--purge", "--yes"],
+    ],
+    ids=" ".join,
+)
+def test_nothing_heavy_is_loaded(
+    shelf: Path, clean_environment: dict[str, str], arguments: list[str]
+) -> None:
+    """Of a command that it parses, Typer asks pydantic for the types; our own models stay unread."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _LISTING, *arguments],
+        cwd=shelf, env=clean_environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    modules = set(json.loads(ended.stderr))
+    assert "mlx_runner.cli.runs" in modules
+    heavy = {"torch", "torchvision", "matplotlib", "numpy", "polars", "mlx_runner.specs.experiment"}
+    assert not heavy & modules
+
+
+def test_lists_while_runs_come_and_go(shelf: Path, clean_environment: dict[str, str]) -> None:
+    """The command, as processes of its own, beside one that makes runs and removes them file by file."""
+    busy = subprocess.Popen([sys.executable, "-c", _BUSY, str(shelf / "runs")])
+    command = [sys.executable, "-m", "mlx_runner.cli", "runs", "--json", "--filter", "name != nothing"]
+    lists = 0
+    while busy.poll() is None:
+        ended = subprocess.run(
+            command, cwd=shelf, env=clean_environment, capture_output=True, text=True, check=False
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        names = [run["name"].partition("_")[2] for run in json.loads(ended.stdout)["runs"]]
+        assert {"new", "old", "broken"} <= set(names)
+        lists += 1
+    assert busy.returncode == 0
+    assert lists > 1
+
+
+def test_the_page_tells_conditions_that_can_be_read() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "runs.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    told = [text for row in rows for text in re.findall(r"`([^`]*)`", row) if re.search("[=<>~]", text)]
+    told += re.findall(r"--filter '([^']+)'", page)
+    assert len(told) > 12
+    for text in told:
+        if text != "<=":
+            parse_condition(text)

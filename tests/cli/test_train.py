@@ -73,7 +73,7 @@ def test_the_run_folder_is_complete(trained: Trained) -> None:
     files = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     plots = {f"plots/{name}.{kind}" for name in ("losses", "metrics", "labels") for kind in ("png", "svg")}
     assert files == {
-        *("config.yaml", "environment.json", "plan.json", "summary.json", "log.txt"),
+        *("config.yaml", "environment.json", "plan.json", "summary.json", "checksums.json", "log.txt"),
         *("metrics.csv", "ledger.csv", "labels.csv", "timings.csv"),
         *(f"checkpoints/{which}.safetensors" for which in ("last", "previous", "best")),
         *plots,

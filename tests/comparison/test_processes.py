@@ -48,7 +48,9 @@ def test_members_are_trained_as_they_would_be_alone(load: Load, tmp_path: Path) 
 def test_an_error_comes_back_as_it_was_raised(load: Load, tmp_path: Path) -> None:
     experiment = load("data.root=/there/is/no/such/folder")
     with pytest.raises(DataError, match="/there/is/no/such/folder"):
-        train_in_processes([Part([experiment], ())], workers=1, runs=tmp_path, command=[], report=lambda *_: None)
+        train_in_processes(
+            [Part([experiment], ())], workers=1, runs=tmp_path, command=[], report=lambda *_: None
+        )
     assert not list(tmp_path.glob("*_two"))
 
 

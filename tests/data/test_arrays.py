@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from mlx_runner.data.array_files import list_arrays
-from mlx_runner.data.arrays import build_arrays, describe_arrays, open_arrays
+from mlx_runner.data.arrays import open_arrays
 from mlx_runner.data.missing import mask_missing
 from mlx_runner.data.table import Field, Splits
 from mlx_runner.specs.errors import ConfigError, DataError, MachineError, MlxError
@@ -65,7 +65,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def test_the_fields_are_those_of_the_arrays(path: Path) -> None:
-    schema = describe_arrays(config(path))
+    schema = open_arrays(config(path)).schema
     assert schema.inputs == {
         "image": Field((1, 4, 5), "image"),
         "speed": Field((1,), "numbers"),
@@ -80,7 +80,7 @@ def test_the_fields_are_those_of_the_arrays(path: Path) -> None:
 
 
 def test_the_rows_are_those_of_the_arrays(path: Path) -> None:
-    splits = build_arrays(config(path, split={"type": "last"}, validation_split=0.25, test_split=0.1))
+    splits = open_arrays(config(path, split={"type": "last"}, validation_split=0.25, test_split=0.1)).build()
     assert [len(each) for each in (splits.train, splits.validation, splits.test) if each] == [26, 10, 4]
     for table, rows in (
         (splits.train, slice(0, 26)),
@@ -104,10 +104,10 @@ def test_the_rows_are_those_of_the_arrays(path: Path) -> None:
 
 
 def test_a_folder_and_a_file_are_the_same_data(tmp_path: Path) -> None:
-    one, other = (build_arrays(config(save(tmp_path / name))) for name in ("x.npz", "folder"))
+    one, other = (open_arrays(config(save(tmp_path / name))).build() for name in ("x.npz", "folder"))
     assert one.fingerprint == other.fingerprint
     assert open_arrays(config(tmp_path / "x.npz")).build().fingerprint == one.fingerprint
-    assert build_arrays(config(tmp_path / "x.npz", seed=1)).fingerprint != one.fingerprint
+    assert open_arrays(config(tmp_path / "x.npz", seed=1)).build().fingerprint != one.fingerprint
 
 
 def test_arrays_of_a_folder_are_mapped_not_read(tmp_path: Path) -> None:
@@ -119,21 +119,21 @@ def test_arrays_of_a_folder_are_mapped_not_read(tmp_path: Path) -> None:
 def test_other_files_are_the_other_splits(tmp_path: Path) -> None:
     train = save(tmp_path / "train.npz")
     other = save(tmp_path / "test.npz", **{name: values[:9] for name, values in ARRAYS.items()})
-    splits = build_arrays(config(train, test_path=str(other)))
+    splits = open_arrays(config(train, test_path=str(other))).build()
     assert (len(splits.train), len(splits.validation or ())) == (36, 4)
     assert splits.test is not None
     np.testing.assert_array_equal(splits.test.inputs["image"], ARRAYS["image"][:9])
     more = np.where(np.arange(9) == 5, 7, ARRAYS["kind"][:9])
     save(other, **{**{name: values[:9] for name, values in ARRAYS.items()}, "kind": more})
     unnamed = {**TARGETS, "kind": {"kind": "classes"}}
-    assert describe_arrays(config(train, test_path=str(other), targets=unnamed)).targets["kind"].size == 8
+    assert open_arrays(config(train, test_path=str(other), targets=unnamed)).schema.targets["kind"].size == 8
     with pytest.raises(DataError) as caught:
-        build_arrays(config(train, test_path=str(other)))
+        open_arrays(config(train, test_path=str(other))).build()
     assert str(caught.value) == (
         f"{other}: data.targets.kind.array: array 'kind' holds 7 in row 5 (from 0); classes go from 0 to 2"
     )
     with pytest.raises(DataError) as caught:
-        build_arrays(config(train, test_path=str(train)))
+        open_arrays(config(train, test_path=str(train))).build()
     assert str(caught.value) == f"data.test_path: '{train}' is read for data.path too; keep the two apart."
 
 
@@ -144,24 +144,24 @@ def sides(splits: Splits) -> list[np.ndarray]:
 
 
 def test_arrays_say_groups_and_splits(path: Path) -> None:
-    splits = build_arrays(config(path, split={"type": "group", "column": "who"}, test_split=0.2))
+    splits = open_arrays(config(path, split={"type": "group", "column": "who"}, test_split=0.2)).build()
     places = {row.tobytes(): index for index, row in enumerate(ARRAYS["image"].reshape(N, -1))}
     groups = [{places[row.tobytes()] // 4 for row in side} for side in sides(splits)]
     assert [len(side) for side in sides(splits)] == [28, 4, 8]
     assert sum(map(len, groups)) == 10, "no person is on two sides"
     by_part = {"type": "column", "column": "part", "validation": "dev", "test": "test"}
-    splits = build_arrays(config(path, split=by_part))
+    splits = open_arrays(config(path, split=by_part)).build()
     assert [len(side) for side in sides(splits)] == [30, 4, 6]
     spec = config(path, split={"type": "stratified", "target": "kind"}, test_split=0.3, validation_split=0.0)
-    splits = build_arrays(spec)
+    splits = open_arrays(spec).build()
     assert splits.test is not None
     assert torch.bincount(splits.test.targets["kind"]).tolist() == [4, 4, 4]
     assert splits.validation is None
     with pytest.raises(ConfigError) as caught:
-        build_arrays(config(path, split={"type": "stratified"}))
+        open_arrays(config(path, split={"type": "stratified"})).build()
     assert str(caught.value) == "data.split.target: name the target to stratify by. Targets: kind, tags."
     with pytest.raises(DataError) as caught:
-        build_arrays(config(path, split={"type": "group", "column": "speed"}))
+        open_arrays(config(path, split={"type": "group", "column": "speed"})).build()
     assert caught.value.problems[0].message == (
         "array 'speed' is of type float64 and shape (40,); rows are split by one text or whole number each"
     )
@@ -206,7 +206,7 @@ def test_what_a_config_cannot_mean_is_located(
 ) -> None:
     path = save(tmp_path / "x.npz")
     with pytest.raises(MlxError) as caught:
-        describe_arrays(config(path, inputs=inputs))
+        open_arrays(config(path, inputs=inputs))
     assert str(caught.value).removeprefix(f"{path}: ") == message
 
 
@@ -294,14 +294,14 @@ def test_values_that_are_not_of_their_kind_are_located(
 ) -> None:
     path = save(tmp_path / "x.npz", **changed)
     with pytest.raises(DataError) as caught:
-        build_arrays(config(path))
+        open_arrays(config(path)).build()
     assert str(caught.value).removeprefix(f"{path}: ") == message
 
 
 def test_empty_arrays_have_no_rows(tmp_path: Path) -> None:
     path = save(tmp_path / "x", **{name: values[:0] for name, values in ARRAYS.items()})
     with pytest.raises(DataError) as caught:
-        describe_arrays(config(path))
+        open_arrays(config(path))
     assert caught.value.problems[0].message == "array 'image' has no rows"
 
 
@@ -327,7 +327,7 @@ def test_what_holds_no_arrays_is_an_error(
     elif name == "folder":
         path.mkdir()
     with pytest.raises(DataError) as caught:
-        describe_arrays(config(path))
+        open_arrays(config(path))
     assert str(caught.value).startswith(message.format(path=path))
 
 
@@ -335,7 +335,7 @@ def test_an_archive_without_arrays_is_an_error(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("a.txt", "b")
     with pytest.raises(DataError) as caught:
-        describe_arrays(config(tmp_path / "x.npz"))
+        open_arrays(config(tmp_path / "x.npz"))
     assert str(caught.value) == f"{tmp_path / 'x.npz'}: holds no arrays"
 
 
@@ -344,7 +344,7 @@ def test_a_header_that_promises_other_data_is_damage(tmp_path: Path) -> None:
     content = (path / "speed.npy").read_bytes()
     (path / "speed.npy").write_bytes(content[:-8])
     with pytest.raises(DataError) as caught:
-        describe_arrays(config(path))
+        open_arrays(config(path))
     assert str(caught.value) == (
         f"{path / 'speed.npy'}: array 'speed' is damaged: 312 bytes of data, where its shape takes 320"
     )
@@ -357,7 +357,7 @@ def test_an_archive_that_unpacks_to_more_than_memory_is_refused(
     np.savez_compressed(tmp_path / "x.npz", **{**ARRAYS, "image": np.zeros((N, 1, 300, 300), np.uint8)})
     monkeypatch.setattr("mlx_runner.data.available_memory.available_bytes", lambda: 3_000_000)
     with pytest.raises(MachineError) as caught:
-        build_arrays(config(tmp_path / "x.npz"))
+        open_arrays(config(tmp_path / "x.npz")).build()
     assert str(caught.value) == (
         f"data.path: array 'image' of '{tmp_path / 'x.npz'}' takes 0.0 GB, more than the 0.0 GB of memory "
         "there are; give fewer rows, or a folder of .npy."

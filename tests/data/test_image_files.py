@@ -20,7 +20,7 @@ from mlx_runner.data.frame import Frame
 from mlx_runner.data.image_cache import cache_folder
 from mlx_runner.data.image_columns import plan_image
 from mlx_runner.data.image_files import decode_images
-from mlx_runner.data.image_folder import build_image_folder, describe_image_folder
+from mlx_runner.data.image_folder import open_image_folder
 from mlx_runner.data.table import Field
 from mlx_runner.specs.columns import ImageFile
 from mlx_runner.specs.errors import ConfigError, DataError, MachineError, MlxError
@@ -309,10 +309,10 @@ def test_a_folder_of_folders_is_a_source(tmp_path: Path) -> None:
     save(path / "cat" / "more" / "x.JPG", pixels(6, 8))
     (path / "cat" / "notes.txt").write_text("no image")
     save(path / ".hidden" / "x.png", pixels(6, 8))
-    schema = describe_image_folder(config(path))
+    schema = open_image_folder(config(path)).schema
     assert schema.inputs == {"image": Field((3, 6, 8), "image")}
     assert schema.targets == {"label": Field((), "classes", size=2, labels=("cat", "dog"))}
-    splits = build_image_folder(config(path, split={"type": "stratified"}, test_split=0.25))
+    splits = open_image_folder(config(path, split={"type": "stratified"}, test_split=0.25)).build()
     assert splits.validation is not None
     assert splits.test is not None
     parts = (splits.train, splits.validation, splits.test)
@@ -322,26 +322,26 @@ def test_a_folder_of_folders_is_a_source(tmp_path: Path) -> None:
     assert (images.dtype, images.shape) == (torch.uint8, (14, 3, 6, 8))
     batch = splits.train.batch(0, 14, torch.float32).inputs["image"]
     torch.testing.assert_close(batch, images / 255.0)
-    again = build_image_folder(config(path, split={"type": "stratified"}, test_split=0.25))
+    again = open_image_folder(config(path, split={"type": "stratified"}, test_split=0.25)).build()
     assert again.fingerprint == splits.fingerprint
-    other = build_image_folder(config(path, split={"type": "stratified"}, test_split=0.25, seed=1))
+    other = open_image_folder(config(path, split={"type": "stratified"}, test_split=0.25, seed=1)).build()
     assert other.fingerprint != splits.fingerprint
 
 
 def test_a_folder_for_testing_has_the_same_classes(tmp_path: Path) -> None:
     path, test = folder(tmp_path / "train", cat=4, dog=4), folder(tmp_path / "test", dog=3)
-    splits = build_image_folder(config(path, test_path=str(test), validation_split=0.0))
+    splits = open_image_folder(config(path, test_path=str(test), validation_split=0.0)).build()
     assert splits.test is not None
     assert splits.test.targets["label"].tolist() == [1, 1, 1]
     assert (len(splits.train), splits.validation) == (8, None)
     folder(test, dgo=1)
     with pytest.raises(DataError) as caught:
-        build_image_folder(config(path, test_path=str(test)))
+        open_image_folder(config(path, test_path=str(test))).build()
     assert str(caught.value) == (
         "data.test_path: no class named 'dgo'; did you mean 'dog'? Classes: cat, dog."
     )
     with pytest.raises(DataError) as caught:
-        build_image_folder(config(tmp_path, test_path=str(test)))
+        open_image_folder(config(tmp_path, test_path=str(test))).build()
     assert str(caught.value) == f"data.test_path: '{test}' is read for data.path too; keep the two apart."
 
 
@@ -387,7 +387,7 @@ def test_what_is_no_folder_of_images_is_located(
             monkeypatch.chdir(tmp_path)
     path = "here/pets" if Path("here").is_dir() else "pets"
     with pytest.raises(MlxError) as caught:
-        describe_image_folder(ImageFolder.model_validate({"path": path, "size": [6, 8], **options}))
+        open_image_folder(ImageFolder.model_validate({"path": path, "size": [6, 8], **options}))
     assert str(caught.value).startswith(message)
 
 

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from mlx_runner.inspection.output_values import Values, output_values
+from mlx_runner.inspection.output_values import Values, node_values
 from mlx_runner.models import InputSpec, build_network
 from mlx_runner.specs.layer_base import Activation
 from mlx_runner.specs.layers import ModelSpec
@@ -25,7 +25,7 @@ def values_of(layers: dict[str, Any], shape: tuple[int, ...] = (3,)) -> tuple[Va
     network.eval()
     with torch.no_grad():
         (given,) = network({"x": inputs}).values()
-    return output_values(network, model.layers, model.outputs[0]), given
+    return node_values(network, model.layers)[model.outputs[0]], given
 
 
 @pytest.mark.parametrize("activation", get_args(Activation))

@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
-from mlx_runner.records.listing import find_run, list_runs
+from mlx_runner.records.listing import RunRecord, find_run, find_run_path, list_runs, read_record
 from mlx_runner.records.run_folder import RunFolder
 from mlx_runner.specs.errors import ConfigError
+
+MakeRun = Callable[..., RunFolder]
+
+# Makes, finishes, renames and removes runs. Each is whole at every instant, for what is removed is renamed
+# out of sight first.
+_BUSY = """
+import sys
+from pathlib import Path
+from mlx_runner.records.run_folder import RunFolder
+from mlx_runner.records.trash import discard, purge, restore
+from mlx_runner.specs.errors import ConfigError
+root, name = Path(sys.argv[1]), sys.argv[2]
+for _ in range(60):
+    run = RunFolder.create(root, name, config_text="", environment={"seed": 7}, plan={})
+    run.append_metrics({"epoch": 1, "train/loss": 0.5})
+    run.write_summary({"status": "finished", "metrics": {"test/loss": 0.5}})
+    moved = RunFolder(run.path.rename(root / f"20250101-000000_{name}"))
+    discard(moved.path)
+    try:
+        discard(restore(root, moved.name))
+    except ConfigError:
+        pass  # the other one has emptied the trash
+    purge(root)
+"""
 
 
 def _create(root: Path, name: str, started_at: str) -> RunFolder:
@@ -117,3 +146,115 @@ def test_not_finding_a_run(tmp_path: Path) -> None:
 def test_a_comparison_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "20260101-120000_two_compare" / "members").mkdir(parents=True)
     assert list_runs(tmp_path) == []
+
+
+def test_lists_are_true_while_runs_come_and_go(make_run: MakeRun, tmp_path: Path) -> None:
+    """Whatever is listed is as it was written: no half of a run, and never another one's half."""
+    root = tmp_path / "runs"
+    steady = make_run(root, "steady")
+    busy = [subprocess.Popen([sys.executable, "-c", _BUSY, str(root), f"busy{number}"]) for number in (1, 2)]
+    seen: list[RunRecord] = []
+    while any(process.poll() is None for process in busy):
+        records = list_runs(root)
+        assert [record.name for record in records if "busy" not in record.name] == [steady.name]
+        assert find_run(root, "steady") == steady
+        seen += [record for record in records if "busy" in record.name]
+    assert [process.returncode for process in busy] == [0, 0]
+    assert len(seen) > 10
+    assert {record.status for record in seen} <= {"running", "finished"}
+    assert all(record.seed == 7 for record in seen)
+    for record in seen:
+        scores = {"test/loss": 0.5} if record.status == "finished" else {}
+        assert record.metrics == scores
+        assert record.epochs == 1 or record.status == "running"
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_what_vanishes_while_it_is_read_is_left_out(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_replaced: bool
+) -> None:
+    """At every look at the disk in turn the run goes away, or another one takes its place."""
+
+    def read_at(last_look: int) -> tuple[int, RunRecord | None]:
+        root, looks = tmp_path / str(last_look), 0
+        run, other = make_run(root), make_run(root / "other", status=None)
+
+        def read(path: Path) -> bytes:
+            nonlocal looks
+            with path.open("rb") as file:
+                data = file.read()
+            looks += 1
+            if looks == last_look:
+                run.path.rename(root / ".gone")
+                if is_replaced:
+                    other.path.rename(run.path)
+            return data
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "read_bytes", read)
+            record = read_record(run.path)
+        return looks, record
+
+    num_looks, record = read_at(0)
+    assert num_looks > 3
+    assert record is not None and record.status == "finished"
+    assert [read_at(look) for look in range(1, num_looks + 1)] == [
+        (look if look == num_looks else ANY, None) for look in range(1, num_looks + 1)
+    ]
+
+
+def test_removal_file_by_file_is_no_error(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    for file in sorted(run.path.rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+        assert len(list_runs(tmp_path)) == 1
+    shutil.rmtree(run.path)
+    assert list_runs(tmp_path) == []
+    assert read_record(run.path) is None
+
+
+def test_when_a_run_started_is_told_by_its_name_where_nothing_else_tells_it(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path)
+    for started in ("", "soon", "0001-01-01T00:00:00", "9999-12-31T23:59:59-12:00", "2026-01-01"):
+        (run.path / "environment.json").write_text(f'{{"started_at": "{started}"}}', "utf-8")
+        [record] = list_runs(tmp_path)
+        assert record.started_time is not None
+        assert record.started_time.tzinfo is not None
+        expected = 0 if started == "2026-01-01" else 10
+        assert (record.started_time.year, record.started_time.hour) in ((2026, expected), (1, 0))
+    assert RunRecord("odd", tmp_path, "damaged").started_time is None
+
+
+@pytest.mark.parametrize("text", ['{"a": ' + "1" * 5000 + "}", '{"a":' * 5000, '{"seed": NaN', "7"])
+def test_documents_of_strangers_are_damaged_at_worst(make_run: MakeRun, tmp_path: Path, text: str) -> None:
+    run = make_run(tmp_path)
+    (run.path / "environment.json").write_text(text, "utf-8")
+    assert [record.status for record in list_runs(tmp_path)] == ["damaged"]
+
+
+def test_odd_values_are_left_out(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    (run.path / "environment.json").write_text('{"seed": true, "started_at": 5}', "utf-8")
+    metrics = '{"a": "x", "b": true, "c": [1], "d": Infinity, "e": 1e999, "f": 2, "g": null}'
+    (run.path / "summary.json").write_text(f'{{"status": ["finished"], "metrics": {metrics}}}', "utf-8")
+    [record] = list_runs(tmp_path)
+    assert (record.seed, record.started, record.status) == (None, None, "lost")
+    assert record.metrics == {}
+    (run.path / "summary.json").write_text(f'{{"status": "finished", "metrics": {metrics}}}', "utf-8")
+    [record] = list_runs(tmp_path)
+    assert record.metrics == {"d": None, "e": None, "f": 2, "g": None}
+
+
+def test_the_folder_of_a_damaged_run_is_found(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path, "headline")
+    (run.path / "plan.json").unlink()
+    for text in ("headline", run.name, str(run.path)):
+        assert find_run_path(tmp_path, text) == run.path
+        with pytest.raises(ConfigError, match=r"is not a complete run: it has no plan\.json\."):
+            find_run(tmp_path, text)
+    with pytest.raises(ConfigError, match=r"is not a complete run: it has no config\.yaml, "):
+        find_run_path(tmp_path, str(tmp_path))
+    with pytest.raises(ConfigError, match="there is no such folder"):
+        find_run_path(tmp_path, str(tmp_path / "absent"))

@@ -7,7 +7,7 @@ import math
 
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mlx_runner.records.numbers import finite_or_none, format_number, to_json
 
@@ -50,6 +50,21 @@ def test_what_is_not_finite_is_null_at_any_depth() -> None:
 def test_json_refuses_what_it_has_no_form_for() -> None:
     with pytest.raises(TypeError):
         to_json({"value": object()})
+
+
+@given(st.text())
+@example("\x1b[31m\x9b\u202e\u200b\x7f\u2028")
+@example("a file named \udcff")
+@example("größer, 数, 😀")
+def test_text_in_json_is_visible_and_read_back(text: str) -> None:
+    written = to_json({text: [text]})
+    assert written.replace("\n", "").isprintable()
+    assert written.encode()
+    assert json.loads(written) == {text: [text]}
+
+
+def test_letters_in_json_stay_letters() -> None:
+    assert to_json({"größer": "数😀"}) == '{\n  "größer": "数😀"\n}\n'
 
 
 def test_finite_or_none() -> None:

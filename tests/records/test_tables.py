@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlx_runner.records.tables import Cell, append_rows, read_table, table_columns, write_table
+from mlx_runner.records.tables import Cell, append_rows, count_rows, read_table, table_columns, write_table
 from mlx_runner.specs.errors import DataError
 
 _NUMBERS = (
@@ -30,6 +30,7 @@ def test_round_trip(rows: list[tuple[Cell, str]], name: str) -> None:
         write_table(path, [dict(zip(columns, row, strict=True)) for row in rows], columns=columns)
         back = read_table(path, text_columns=columns[1:])
         assert table_columns(path) == columns
+        assert count_rows(path) == len(rows)
     assert [tuple(row.values()) for row in back] == [(_as_written(value), text) for value, text in rows]
     assert [type(row["value"]) for row in back] == [type(value) for value, _ in rows]
 
@@ -96,3 +97,15 @@ def test_damage_is_told(tmp_path: Path, content: bytes, complaint: str) -> None:
     with pytest.raises(DataError, match=complaint) as caught:
         read_table(path)
     assert str(path) in str(caught.value)
+
+
+def test_counting_finds_the_damage_that_reading_finds(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    assert count_rows(path) == 0
+    for text in ("", "a,b\n1,2\n3\n", 'a\n"b'):
+        path.write_text(text, "utf-8")
+        with pytest.raises(DataError) as counted:
+            count_rows(path)
+        with pytest.raises(DataError) as read:
+            read_table(path)
+        assert str(counted.value) == str(read.value)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlx_runner.specs.errors import ConfigError, DataError, MachineError, MlxError, Problem
+from mlx_runner.specs.errors import ConfigError, DataError, DivergedError, MachineError, MlxError, Problem
 from mlx_runner.specs.experiment import Experiment
 from mlx_runner.specs.load import load_experiment, located, shipped_configs
 from mlx_runner.specs.validation import validate
@@ -140,7 +140,7 @@ def test_later_problems_are_located(config: Path) -> None:
         Problem("wrong", ("losses",), "data.csv", 7),
         Problem("wrong"),
     ]
-    for kind in (ConfigError, DataError):
+    for kind in (ConfigError, DataError, MachineError):
         with pytest.raises(kind) as caught, located(experiment):
             raise kind(found)
         assert str(caught.value).splitlines() == [
@@ -155,9 +155,9 @@ def test_later_problems_are_located(config: Path) -> None:
 
 def test_other_errors_pass_untouched(config: Path) -> None:
     experiment = load_experiment(str(config))
-    with pytest.raises(MachineError) as caught, located(experiment):
-        raise MachineError(Problem("disk full", ("losses",)))
-    assert str(caught.value) == "losses: disk full"
+    with pytest.raises(DivergedError) as caught, located(experiment):
+        raise DivergedError(Problem("not finite", ("losses",)))
+    assert str(caught.value) == "losses: not finite"
 
 
 def test_places_travel_with_copies_but_make_no_difference(config: Path) -> None:

@@ -21,7 +21,7 @@ TAB = "a tab cannot indent YAML; use spaces"
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 30)
 )
-TOO_MANY = "more than 100,000 values, each alias counted as what it stands for"
+TOO_MANY = "more than 20,000 values, each alias counted as what it stands for"
 
 MESSAGES = [
     ("", "x: the file is empty; a config is a mapping that begins with 'name: ...'"),
@@ -46,7 +46,7 @@ MESSAGES = [
     ("b: &a 1\na: &a {c: *a}", "x:2:11: a.c: the alias '*a' stands inside what it refers to"),
     ("a: *b", "x:1:4: a: the alias '*b' has no anchor '&b' above it; put text that begins with '*' in quotes"),
     (BOMB, f"x:4:5: {TOO_MANY}"),
-    ("a: [" + "1," * 100_001 + "]", f"x:1:200003: {TOO_MANY}"),
+    ("a: [" + "1," * 20_001 + "]", f"x:1:40003: {TOO_MANY}"),
     ("[" * 70 + "]" * 70, "x:1:65: nested more than 64 levels deep"),
     ("{a: " * 500, "x:1:257: nested more than 64 levels deep"),
     ("a: &a " + "[" * 40 + "]" * 40 + "\nb: " + "[" * 40 + "*a" + "]" * 40, "x:2:44: nested more than 64 levels deep"),

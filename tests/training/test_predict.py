@@ -178,11 +178,7 @@ def test_a_separator_of_the_run_is_not_that_of_tabs(copied: Path, rows: pl.DataF
     [
         ("checkpoints/best.safetensors", "run 'run' has no weights: it ended before its first epoch did."),
         ("preparation.json", "has lost its preparation.json."),
-        (
-            "decisions.json",
-            "run 'run' has no thresholds and temperatures, which its config asks for: it did not come to "
-            "its end.",
-        ),
+        ("decisions.json", "has lost its decisions.json."),
     ],
 )
 def test_what_a_run_has_to_have(copied: Path, name: str, sentence: str) -> None:
