@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,9 @@ _REASONS = {
 }
 
 
+_UNFINISHED = ".tmp"
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace the file at `path` by `data`, in one step for every reader.
 
@@ -43,7 +47,7 @@ def open_replacement(path: Path) -> Generator[BinaryIO]:
     the block's own errors are the block's to explain.
     """
     # Not tempfile: its files are private (0600), and would stay so after the move.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    temporary = _beside(path)
     try:
         with writing(path):
             file = temporary.open("xb")
@@ -62,6 +66,29 @@ def open_replacement(path: Path) -> Generator[BinaryIO]:
     finally:
         with writing(path):
             temporary.unlink(missing_ok=True)
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Let `target` be the same file as `source`, in one step; for files that are never written in place.
+
+    Raises MachineError.
+    """
+    temporary = _beside(target)
+    with writing(target):
+        try:
+            try:
+                os.link(source, temporary)
+            except PermissionError:  # a disk without links
+                shutil.copyfile(source, temporary)
+            temporary.replace(target)
+        finally:
+            # Where both were one file already, the system leaves the new name beside the old one.
+            temporary.unlink(missing_ok=True)
+
+
+def unfinished_files(folder: Path) -> list[Path]:
+    """What writes that were killed have left anywhere in a folder; of live writes too, if there are any."""
+    return sorted(folder.rglob(f".*{_UNFINISHED}"))
 
 
 @contextmanager
@@ -98,6 +125,10 @@ def read_bytes(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise disk_error("read", path, error) from error
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{_UNFINISHED}")
 
 
 def disk_error(action: str, path: Path, error: OSError) -> MachineError:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..specs.errors import ConfigError, DataError
 from .atomic import disk_error, read_json, write_text
 from .numbers import to_json
-from .process import describe_process, is_alive
+from .process import describe_process, exclusive_access, is_alive
 from .run_folder import RunFolder
 from .tables import Cell, write_table
 
@@ -82,13 +82,14 @@ class ComparisonFolder:
 
     def claim(self) -> None:
         """Take the comparison over for this process. Raises ConfigError while another works on it."""
-        process = read_json(self.path / _PROCESS) or {}
-        if process.get("pid") != os.getpid() and self.is_at_work:
-            raise ConfigError(
-                f"comparison '{self.path.name}' is still at work in process {process.get('pid')} on "
-                f"{process.get('host')}; wait for it, or stop it first."
-            )
-        write_text(self.path / _PROCESS, to_json(describe_process()))
+        with exclusive_access(self.path):
+            process = read_json(self.path / _PROCESS) or {}
+            if process.get("pid") != os.getpid() and self.is_at_work:
+                raise ConfigError(
+                    f"comparison '{self.path.name}' is still at work in process {process.get('pid')} on "
+                    f"{process.get('host')}; wait for it, or stop it first."
+                )
+            write_text(self.path / _PROCESS, to_json(describe_process()))
 
     def release(self) -> None:
         """No process works on the comparison any more."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from ..specs.errors import ConfigError, DataError
-from .atomic import disk_error, read_json, read_text, write_text
+from ..specs.visible import visible
+from .atomic import disk_error, read_json, read_text, unfinished_files, write_text
 from .checksums import write_checksums
 from .epoch_tables import TableState, cut_tables, table_states
 from .numbers import to_json
@@ -108,6 +109,8 @@ class RunFolder:
             write_text(self.path / "process.json", to_json(describe_process()))
             for name in ENDING_FILES:
                 _remove(self.path / name)
+            for leftover in unfinished_files(self.path):
+                _remove(leftover)
 
     def release(self) -> None:
         """No process works on the run any more, though it has not come to its end."""
@@ -189,7 +192,7 @@ class RunFolder:
         stamp = datetime.now().astimezone().isoformat(timespec="seconds")
         try:
             with path.open("a", encoding="utf-8", newline="\n") as file:
-                file.write(f"{stamp} {line}\n")
+                file.write(f"{stamp} {visible(line)}\n")
         except OSError as error:
             raise disk_error("write", path, error) from error
 

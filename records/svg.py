@@ -7,6 +7,8 @@ import unicodedata
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from ..specs.visible import visible
+
 FONTS = "Helvetica, Arial, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
 # In em, by the characters that are at most so wide in DejaVu Sans, the widest of FONTS.
@@ -43,7 +45,8 @@ def add(parent: Element, tag: str, text: str = "", **attributes: str | float) ->
 
 
 def _legal(text: str) -> str:
-    return _ILLEGAL.sub("\ufffd", text)
+    """What XML can hold, and nothing that would turn or hide what is shown."""
+    return "\n".join(visible(line) for line in _ILLEGAL.sub("\ufffd", text).split("\n"))
 
 
 def length_text(value: float) -> str:

@@ -25,7 +25,12 @@ _FLOAT = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Cell]], *, columns: Sequence[str]) -> None:
     """Replace the table at `path`. A cell without a value is empty; a key outside `columns` is a bug."""
-    write_text(path, _render([columns, *_cells(rows, columns)]))
+    write_text(path, table_text(rows, columns=columns))
+
+
+def table_text(rows: Sequence[Mapping[str, Cell]], *, columns: Sequence[str]) -> str:
+    """What `write_table` writes."""
+    return _render([columns, *_cells(rows, columns)])
 
 
 def append_rows(

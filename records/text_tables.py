@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..specs.visible import visible
+
+_MARKDOWN = re.compile(r"[\\|<\[`]")
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
     "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
@@ -32,15 +36,20 @@ def number_text(value: float | None) -> str:
     return f"{value:.3e}"
 
 
+def markdown_escaped(text: str) -> str:
+    """Text for Markdown on one line: no HTML, no link, no picture and no end of a cell in it."""
+    return _MARKDOWN.sub(r"\\\g<0>", visible(text))
+
+
 def markdown_table(table: TextTable) -> str:
     """The table in Markdown, its title above it."""
     rules = ["---" if index < table.num_names else "---:" for index in range(len(table.headings))]
     lines = [_markdown_row(cells) for cells in (table.headings, rules, *table.rows)]
-    return f"**{table.title}**\n\n" + "\n".join(lines)
+    return f"**{markdown_escaped(table.title)}**\n\n" + "\n".join(lines)
 
 
 def _markdown_row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", r"\|").replace("+-", "±") for cell in cells) + " |"
+    return "| " + " | ".join(markdown_escaped(cell).replace("+-", "±") for cell in cells) + " |"
 
 
 def latex_table(table: TextTable) -> str:
@@ -48,7 +57,7 @@ def latex_table(table: TextTable) -> str:
     columns = "".join("l" if index < table.num_names else "r" for index in range(len(table.headings)))
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _latex_row(table.headings), r"\midrule"]
     lines += [_latex_row(row) for row in table.rows]
-    return "\n".join([f"% {table.title}", *lines, r"\bottomrule", r"\end{tabular}"])
+    return "\n".join([f"% {visible(table.title)}", *lines, r"\bottomrule", r"\end{tabular}"])
 
 
 def _latex_row(cells: Sequence[str]) -> str:
@@ -56,5 +65,5 @@ def _latex_row(cells: Sequence[str]) -> str:
 
 
 def _latex_cell(cell: str) -> str:
-    escaped = "".join(_LATEX.get(character, character) for character in cell)
+    escaped = "".join(_LATEX.get(character, character) for character in visible(cell))
     return escaped.replace("+-", r"$\pm$").replace(" *", "$^{*}$")

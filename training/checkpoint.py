@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -16,7 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ..data.available_memory import check_memory
-from ..records.atomic import read_bytes, write_bytes, writing
+from ..records.atomic import link_file, read_bytes, write_bytes
 from ..records.sealed import BLANK, is_intact, seal
 from ..specs.errors import DataError
 from ..specs.machine_failures import FREE_SOME
@@ -46,26 +43,8 @@ def save_checkpoint(
     document = json.dumps({"sha256": BLANK, "format": FORMAT, **facts})
     data = seal(save(contiguous, metadata={"mlx": document}))
     if previous is not None and path.exists():
-        copy_checkpoint(path, previous)
+        link_file(path, previous)
     write_bytes(path, data)
-
-
-def copy_checkpoint(source: Path, target: Path) -> None:
-    """Let `target` be the same file as `source`, in one step; neither is ever written in place.
-
-    Raises MachineError.
-    """
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    with writing(target):
-        try:
-            try:
-                os.link(source, temporary)
-            except PermissionError:  # a disk without links
-                shutil.copyfile(source, temporary)
-            temporary.replace(target)
-        finally:
-            # Where both were one file already, the system leaves the new name beside the old one.
-            temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], Facts]:

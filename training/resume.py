@@ -9,12 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
+from ..records.atomic import link_file
 from ..records.epoch_tables import TableState, check_tables
 from ..records.run_folder import Checkpoint, RunFolder
 from ..specs.errors import DataError
 from ..specs.experiment import Experiment
 from ..specs.flat import flatten
-from .checkpoint import copy_checkpoint, load_checkpoint
+from .checkpoint import load_checkpoint
 from .member_checkpoint import START, Position, Saved, restore_watch
 from .members import Divergence, Member
 
@@ -64,7 +65,7 @@ def resume_members(members: Sequence[Member]) -> Resumption:
         if which == "previous":
             # The next checkpoint puts the last one in the place of this, so the last one must be whole.
             path = member.folder.checkpoint_path
-            copy_checkpoint(path("previous"), path("last"))
+            link_file(path("previous"), path("last"))
         by_member[id(member)] = own[which]
         _restore(member, own[which])
     saved = tuple(by_member.get(id(member)) for member in members)

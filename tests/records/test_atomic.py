@@ -8,7 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from mlx_runner.records.atomic import read_text, write_bytes, write_text
+from mlx_runner.records.atomic import (
+    link_file,
+    open_replacement,
+    read_text,
+    unfinished_files,
+    write_bytes,
+    write_text,
+)
 from mlx_runner.specs.errors import DataError, MachineError
 
 
@@ -83,3 +90,26 @@ def test_reading_tells_absent_from_damaged(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"ab\xff")
     with pytest.raises(DataError, match="byte 2 is not UTF-8"):
         read_text(tmp_path / "binary")
+
+
+def test_a_link_takes_the_place_of_a_file_in_one_step(tmp_path: Path) -> None:
+    source, target = tmp_path / "last", tmp_path / "previous"
+    source.write_bytes(b"new")
+    target.write_bytes(b"old")
+    for _ in range(2):  # the second time they are one file already
+        link_file(source, target)
+        assert target.read_bytes() == b"new"
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["last", "previous"]
+    write_bytes(source, b"newer")
+    assert target.read_bytes() == b"new"
+    with pytest.raises(MachineError, match=r"cannot write '.*/previous': its folder does not exist"):
+        link_file(tmp_path / "nothing", target)
+    assert target.read_bytes() == b"new"
+
+
+def test_what_a_killed_write_leaves_is_found(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    with open_replacement(tmp_path / "inner" / "table.csv"):
+        (left,) = unfinished_files(tmp_path)
+        assert left.parent == tmp_path / "inner"
+    assert unfinished_files(tmp_path) == []
