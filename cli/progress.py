@@ -93,7 +93,7 @@ class LiveReporter:
         for line in describe_facts(facts):
             self.message(line)
         self._task = self._progress.add_task(
-            "epoch", total=facts.epochs * facts.steps_per_epoch, rate="", terms=""
+            "epoch", total=facts.epochs * facts.steps_per_epoch, completed=facts.steps_done, rate="", terms=""
         )
         self._started = time.perf_counter()
 
@@ -108,7 +108,7 @@ class LiveReporter:
             return
         self._refreshed = now
         done = (epoch - 1) * self._facts.steps_per_epoch + step
-        rate = done * self._facts.batch_size / (now - self._started)
+        rate = (done - self._facts.steps_done) * self._facts.batch_size / (now - self._started)
         terms = "  ".join(f"{name} {value:.4f}" for name, value in read_terms().items())
         self._progress.update(self._task, completed=done, rate=f"{rate:,.0f} examples/s", terms=terms)
 
@@ -131,8 +131,15 @@ def describe_facts(facts: RunFacts) -> tuple[str, str]:
         rows += f", {facts.test_rows:,} for test"
     return (
         f"{facts.name}: {facts.parameters:,} parameters on {facts.device}; {rows}",
-        f"writing to {facts.run}",
+        f"writing to {facts.run}{_describe_start(facts)}",
     )
+
+
+def _describe_start(facts: RunFacts) -> str:
+    if not facts.steps_done:
+        return ""
+    epochs, steps = divmod(facts.steps_done, facts.steps_per_epoch)
+    return f", on after epoch {epochs}" + (f" and {steps} steps" if steps else "")
 
 
 def describe_row(row: Mapping[str, float]) -> str:
