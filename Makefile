@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test parity lint
+.PHONY: train test parity faults lint
 
 train: .venv/installed
 	$(BIN)/mlx train configs/multilabel_mnist.yaml
@@ -13,6 +13,11 @@ test: .venv/installed-dev
 # The tests against Keras that take too long for every change: all of tests/parity, at full size too.
 parity: .venv/installed-dev
 	$(BIN)/pytest -m "parity or not parity" tests/parity
+
+# The tests of faults and of hostile files in full: hundreds of processes killed, disks filled, files damaged.
+faults: .venv/installed-dev
+	OMP_NUM_THREADS=1 MLX_FUZZ_EXAMPLES=10000 $(BIN)/pytest -n 2 --dist worksteal \
+		-m "faults or not faults" tests/faults tests/security
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

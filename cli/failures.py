@@ -42,15 +42,17 @@ def reported_failures(*, json: bool, anywhere: bool = False) -> Generator[Interr
     """
     from ..specs.errors import MlxError, limited_hints
     from ..specs.machine_failures import FAILURES
-    from ..training.interruption import Interrupted, Interruption
+    from ..specs.panics import panics_as_errors
+    from ..training.interruption import Interruption
     from .signals import handled_signals
 
     interruption = Interruption()
     try:
-        with handled_signals(interruption), limited_hints():
+        with handled_signals(interruption), limited_hints(), panics_as_errors():
             if not anywhere:
                 _require_current_folder()
-            yield interruption
+            with _told_as_interrupt(interruption):
+                yield interruption
     except MlxError as error:
         _print_error(error, json=json)
         raise typer.Exit(error.code) from None
@@ -58,18 +60,41 @@ def reported_failures(*, json: bool, anywhere: bool = False) -> Generator[Interr
         # It has seen enough; nothing was lost, for the results come last.
         raise typer.Exit(CLOSED_PIPE) from None
     except KeyboardInterrupt as error:
-        code, text = INTERRUPTED, "interrupted"
-        if isinstance(error, Interrupted):
-            code, text = 128 + error.signal, f"interrupted by {Signals(error.signal).name}"
-            text += f"; {error.way_on} goes on from what was saved" if error.way_on else ""
-        sys.stderr.write(f"mlx: {plain(text)}\n")
-        if json:
-            print_failure(code, [{"message": text}])
-        raise typer.Exit(code) from None
+        raise typer.Exit(_print_interrupt(error, json=json)) from None
     except FAILURES as error:
         told = _machine_error(error)
         _print_error(told, json=json)
         raise typer.Exit(told.code) from None
+
+
+@contextmanager
+def _told_as_interrupt(interruption: Interruption) -> Generator[None]:
+    """An import that a signal broke off may fail in words of its own, which are not the reason."""
+    from ..specs.errors import MlxError
+    from ..training.interruption import Interrupted
+
+    try:
+        yield
+    except (MlxError, typer.Exit, ReaderGone):
+        raise
+    except Exception as error:
+        if interruption.raised is None:
+            raise
+        raise Interrupted(interruption.raised) from error
+
+
+def _print_interrupt(error: KeyboardInterrupt, *, json: bool) -> int:
+    """Says by what a command was stopped, and what is left; returns the exit code."""
+    from ..training.interruption import Interrupted
+
+    code, text = INTERRUPTED, "interrupted"
+    if isinstance(error, Interrupted):
+        code, text = 128 + error.signal, f"interrupted by {Signals(error.signal).name}"
+        text += f"; {error.outcome}" if error.outcome else ""
+    sys.stderr.write(f"mlx: {plain(text)}\n")
+    if json:
+        print_failure(code, [{"message": text}])
+    return code
 
 
 def _require_current_folder() -> None:
@@ -98,6 +123,8 @@ def _print_error(error: MlxError, *, json: bool) -> None:
     problems = _problems_shown(error)
     for problem in problems:
         sys.stderr.write(f"mlx: {plain(str(problem))}\n")
+    if error.outcome is not None:
+        sys.stderr.write(f"{plain(error.outcome)}\n")
     if json:
         print_failure(error.code, [_message(problem) for problem in problems])
 

@@ -17,7 +17,7 @@ from .export import export
 from .init import init
 from .predict import predict
 from .runs import runs
-from .streams import ReaderGone, prepare_streams
+from .streams import prepare_streams
 from .train import train
 
 app = typer.Typer(
@@ -64,11 +64,11 @@ def main() -> None:
 
 def _run(*, json: bool) -> int:
     try:
-        # Not `app()`: it would put a hook of its own in the place of ours.
-        code = get_command(app)(standalone_mode=False)
         from .failures import reported_failures
 
-        with reported_failures(json=False, anywhere=True):
+        with reported_failures(json=json, anywhere=True):
+            # Not `app()`: it would put a hook of its own in the place of ours.
+            code = get_command(app)(standalone_mode=False)
             sys.stdout.flush()
     except typer.TyperException as error:
         from .failures import print_usage_error
@@ -81,10 +81,6 @@ def _run(*, json: bool) -> int:
         return ABORTED
     except typer.Exit as error:
         return error.exit_code
-    except ReaderGone:
-        from .failures import CLOSED_PIPE
-
-        return CLOSED_PIPE
     return code if isinstance(code, int) else 0
 
 

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from ..specs.visible import visible as plain
 
 if TYPE_CHECKING:
     # At run time only tables need it.
     from rich.console import Console
     from rich.text import Text
 
-_UNUSUAL = re.compile(r"[^\x20-\x7e]")
-
-
-def plain(text: str) -> str:
-    """`text` on one line, whatever is no visible character written as an escape: `\\x1b`, `\\n`, `\\u202e`.
-
-    These are what `str.isprintable` is false for: control codes, line ends, marks that turn the direction
-    of writing or take no room, halves of surrogate pairs (bytes of a file name that are no text). Letters
-    of every script stay. For `sys.stdout.write` and `sys.stderr.write`.
-    """
-    return text if text.isprintable() else _UNUSUAL.sub(_visible, text)
+__all__ = ["cell", "plain", "print_line", "title"]
 
 
 def cell(text: str) -> Text:
@@ -41,8 +32,3 @@ def print_line(console: Console, text: str, *, is_wrapped: bool = False) -> None
     """`plain(text)` as a line of its own, broken by the terminal alone, so that a path in it can be copied
     whole; a sentence may be wrapped between words (`is_wrapped`)."""
     console.print(cell(text), highlight=False, soft_wrap=not is_wrapped)
-
-
-def _visible(match: re.Match[str]) -> str:
-    character = match.group()
-    return character if character.isprintable() else repr(character)[1:-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -152,10 +153,14 @@ class _Job:
 
 
 class _StandardOutput:
-    """Standard output for bytes, each batch sent on at once."""
+    """Standard output for bytes, each batch sent on at once; a terminal gets nothing that it would obey."""
 
     def write(self, data: bytes, /) -> None:
         """Raises ReaderGone where nobody reads any more, MachineError for what else the system says."""
         from .streams import write_bytes
 
+        if sys.stdout.isatty():
+            # Tabs and line feeds are what separates cells and rows.
+            parts = re.split("([\t\n])", data.decode("utf-8"))
+            data = "".join(each if each in ("\t", "\n") else plain(each) for each in parts).encode("utf-8")
         write_bytes(data)

@@ -151,7 +151,7 @@ def render_summary(summary: Summary) -> None:
         cells = (term.name, term.type, term.output, term.target, f"{term.weight:g}", term.reads, metrics)
         losses.add_row(*map(cell, cells))
     console.print(layers)
-    console.print(f"{summary.parameters:,} parameters", highlight=False)
+    print_line(console, f"{summary.parameters:,} parameters")
     console.print(losses)
 
 

@@ -7,7 +7,7 @@ import sys
 from ..inspection.explain import Explanation
 from ..inspection.explain_tables import Chapter, explain_chapters
 from ..records.numbers import to_json
-from ..records.text_tables import markdown_table
+from ..records.text_tables import markdown_escaped, markdown_table
 from .plain_text import print_line
 from .render import print_table, result_console
 
@@ -35,16 +35,16 @@ def _print_tables(explanation: Explanation) -> None:
 
 
 def _markdown(explanation: Explanation) -> str:
-    parts = [f"# {explanation.name}", f"{_opening(explanation)}."]
+    parts = [f"# {markdown_escaped(explanation.name)}", f"{markdown_escaped(_opening(explanation))}."]
     for chapter in explain_chapters(explanation):
         parts += _markdown_chapter(chapter)
-    parts += [f"Note: {note}." for note in explanation.notes]
+    parts += [f"Note: {markdown_escaped(note)}." for note in explanation.notes]
     return "\n\n".join(parts) + "\n"
 
 
 def _markdown_chapter(chapter: Chapter) -> list[str]:
     tables = [markdown_table(table) for table in chapter.tables]
-    return [f"## {chapter.title}", *tables, *chapter.sentences]
+    return [f"## {markdown_escaped(chapter.title)}", *tables, *map(markdown_escaped, chapter.sentences)]
 
 
 def _opening(explanation: Explanation) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,20 +59,26 @@ def list_runs(
             options = ("--runs", "--filter", "--metric", "--sort", "--reverse", "--limit", "--json")
             _refuse([name for name, value in zip(options, given, strict=True) if value], context)
             return
+        from ..records.comparison_listing import list_comparisons
         from ..records.conditions import parse_condition
         from ..records.run_selection import Selection, select_runs
 
         wanted = tuple(parse_condition(text) for text in conditions or ())
         shown = tuple(dict.fromkeys(metrics or ()))
         records = select_runs(folder, Selection(wanted, shown, sort, reverse, limit))
+        comparisons = list_comparisons(folder)
         if json:
             from ..records.numbers import to_json
 
-            sys.stdout.write(to_json({"runs": [_document(record, shown) for record in records]}))
+            documents = [{**asdict(each), "path": str(each.path)} for each in comparisons]
+            runs_shown = [_document(record, shown) for record in records]
+            sys.stdout.write(to_json({"runs": runs_shown, "comparisons": documents}))
             return
-        from .render_runs import render_runs
+        from .render_runs import render_comparisons, render_runs
 
-        render_runs(records, metrics=shown, is_filtered=bool(wanted))
+        render_runs(records, metrics=shown, nothing=_nothing(folder, is_filtered=bool(wanted)))
+        if not wanted and limit is None:
+            render_comparisons(comparisons)
 
 
 def _refuse(options: list[str], context: typer.Context) -> None:
@@ -86,6 +93,16 @@ def _refuse(options: list[str], context: typer.Context) -> None:
         )
 
 
+def _nothing(folder: Path, *, is_filtered: bool) -> str:
+    if not folder.exists():
+        return f"no runs here yet, there is no folder '{folder}': mlx train CONFIG makes one"
+    if is_filtered:
+        return "no run matches; mlx runs shows all"
+    return "no runs here yet: mlx train CONFIG makes one"
+
+
 def _document(record: RunRecord, metrics: tuple[str, ...]) -> dict[str, object]:
     shown = {key: record.metrics.get(key) for key in metrics} if metrics else record.metrics
-    return {**asdict(record), "path": str(record.path), "metrics": shown}
+    document: dict[str, object] = {**asdict(record), "path": str(record.path), "metrics": shown}
+    del document["last_epoch"]  # not the scores of a run
+    return document

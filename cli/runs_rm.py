@@ -16,7 +16,9 @@ from .run_arguments import RUNS, AsJson, RunsFolder
 def rm(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RUN...", help="Runs, as for `mlx runs show`, or comparisons."),
+        typer.Argument(
+            metavar="RUN...", help="Runs, as for `mlx runs show`, or comparisons by their full names."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Even those that are still at work.")] = False,
     purge: Annotated[bool, typer.Option("--purge", help="Empty the trash for good.")] = False,
@@ -100,11 +102,13 @@ def _discard(names: Sequence[str], folder: Path, *, force: bool, json: bool) -> 
 
 
 def _purge(folder: Path, *, yes: bool, json: bool) -> None:
+    from ..records.listing import require_folder
     from ..records.trash import TRASH, folder_bytes, list_discarded, purge
     from ..specs.errors import ConfigError
 
     if not yes and not sys.stdin.isatty():
         raise ConfigError("--purge asks before it removes, and there is no terminal to ask on; give --yes.")
+    require_folder(folder)
     entries, size = len(list_discarded(folder)), folder_bytes(folder / TRASH)
     what = f"{entries} {'entry' if entries == 1 else 'entries'} ({size / 1e6:,.1f} MB)"
     if entries and not yes:

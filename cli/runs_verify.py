@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,12 +18,15 @@ _DAMAGED = 3
 
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN...]", help="Runs, as for `mlx runs show` [all].")
+        list[str] | None,
+        typer.Argument(metavar="[RUN...]", help="Runs, as for `mlx runs show`, or comparisons [all]."),
     ] = None,
     folder: RunsFolder = RUNS,
     json: AsJson = False,
 ) -> None:
     """Check every file of runs: by the checksums of their end, or, before it, that all can be read.
+
+    Of comparisons the runs of their members are checked.
 
     Damaged files are printed, one a line. Logs, plots and tags may change and are not compared.
 
@@ -31,11 +35,9 @@ def verify(
     from .failures import reported_failures
 
     with reported_failures(json=json):
-        from ..records.listing import find_run_path, list_runs
         from ..records.verification import verify_run
 
-        paths = [find_run_path(folder, name) for name in names or ()]
-        paths = list(dict.fromkeys(paths)) if names else [record.path for record in list_runs(folder)]
+        paths = dict.fromkeys(_run_paths(folder, names or []))
         found = [verification for path in paths if (verification := verify_run(path)) is not None]
         if json:
             from ..records.numbers import to_json
@@ -45,6 +47,20 @@ def verify(
             _tell(found)
         if any(each.damages for each in found):
             raise typer.Exit(_DAMAGED)
+
+
+def _run_paths(folder: Path, names: list[str]) -> list[Path]:
+    """The folders of the runs to check, all of them without names; those of a comparison's members in it."""
+    from ..records.comparison_folder import is_comparison
+    from ..records.comparison_listing import list_comparisons, member_paths
+    from ..records.listing import find_run_path, list_runs, require_folder
+
+    if names:
+        paths = [find_run_path(folder, name, comparisons=True) for name in names]
+    else:
+        require_folder(folder)
+        paths = [record.path for record in (*list_runs(folder), *list_comparisons(folder))]
+    return [run for path in paths for run in (member_paths(path) if is_comparison(path) else [path])]
 
 
 def _document(verification: Verification) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -103,7 +104,7 @@ def _failure(error: OSError, stream: TextIO) -> Exception:
     from ..records.atomic import disk_error
 
     drop_output(stream)
-    if isinstance(error, BrokenPipeError):
+    if error.errno in (errno.EPIPE, errno.EIO):  # a closed pipe, a closed terminal
         return ReaderGone()
     return disk_error("write", Path("standard output"), error)
 

@@ -72,7 +72,7 @@ def train(
         options = Options(device, seed, runs, name, resume, quiet)
         config, changes = _split(config, overrides or [], options)
         # After the config, so that a mistake in it is told at once: this imports torch.
-        begin = _resumed(config, changes, options) if resume else _fresh(config, changes, options)
+        begin = _resumed(config, changes, options) if resume is not None else _fresh(config, changes, options)
         from .progress import choose_reporter
 
         with choose_reporter(quiet=quiet) as reporter:
@@ -82,11 +82,9 @@ def train(
 
             command = ["mlx", *sys.argv[1:]]
             result = begin(command=command, reporter=reporter, inspect=inspect, interruption=interruption)
-        from ..records.plots import plot_run
         from ..records.run_folder import RunFolder
 
         folder = RunFolder.open(Path(result.run))
-        plot_run(folder)
         if json:
             from ..records.numbers import to_json
 
@@ -95,11 +93,16 @@ def train(
             from .render import render_run
 
             render_run(folder)
+        if result.is_new:
+            # Last: a disk that is full by now costs the pictures, not the results.
+            from ..records.plots import plot_run
+
+            plot_run(folder)
 
 
 def _split(config: str | None, overrides: list[str], options: Options) -> tuple[str | None, list[str]]:
     """The config, if one is named, and all changes to it."""
-    if config is not None and options.resume and "=" in config:
+    if config is not None and options.resume is not None and "=" in config:
         config, overrides = None, [config, *overrides]
     changes = [*overrides]
     changes += [] if options.seed is None else [f"seed={options.seed}"]

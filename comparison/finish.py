@@ -70,7 +70,7 @@ def _judge(
     finished = read_members(folder, settings)
     ended = sum(member.status in ("finished", "diverged") for member in finished.members)
     expected = len(expected_members(settings))
-    advice = f"mlx compare --resume {folder.path} goes on"
+    advice = f"{folder.way_on()} goes on"
     if ended == 0:
         raise ConfigError(f"no member of '{folder.path}' has ended yet; {advice}.")
     remarks: list[str] = []

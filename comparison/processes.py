@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, cast
 
 from ..records.run_folder import RunFolder
@@ -77,7 +78,13 @@ def train_dealt(parts: Sequence[Part], runs: Path, command: Sequence[str], sende
     interruption = Interruption()
     # An interrupt from the keyboard reaches all processes; the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, _: interruption.receive(number))
+
+    def receive(number: int, _: FrameType | None) -> None:
+        # One is enough: a signal to all processes comes beside that of the parent, which can kill as well.
+        if interruption.signal is None:
+            interruption.receive(number)
+
+    signal.signal(signal.SIGTERM, receive)
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
         import torch

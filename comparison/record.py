@@ -86,9 +86,9 @@ def begun_members(folder: ComparisonFolder, settings: Settings) -> dict[str, Run
     Raises ConfigError for one that another process is still training.
     """
     runs = {name: run for name, (run, _, _) in _member_runs(folder, settings).items()}
+    # The processes of a comparison that was killed end by themselves, each after its step.
+    patience = time.monotonic() + _PATIENCE_SECONDS
     for run in runs.values():
-        # The processes of a comparison that was killed end by themselves, each after its step.
-        patience = time.monotonic() + _PATIENCE_SECONDS
         while run.status == "running" and time.monotonic() < patience:
             time.sleep(_POLL_SECONDS)
         if run.status == "running":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,9 +9,9 @@ import torch
 from ..records.comparison_folder import ComparisonFolder
 from ..records.run_folder import ENDED
 from ..specs.errors import ConfigError, DataError, MachineError, MlxError
-from ..specs.flat import flatten
+from ..specs.flat import flatten, varied_paths
+from ..training.devices import replay_threads
 from ..training.interruption import Interrupted
-from ..training.reporter import SilentReporter
 from .evidence import find_doubtful_terms
 from .execute import Execution, execute_plan
 from .finish import write_members, write_results
@@ -62,8 +61,9 @@ def start_comparison(
     )
     try:
         return folder, _train(folder, settings, plan, wish, execution)
-    except MlxError:
-        folder.discard_if_unused()
+    except MlxError as error:
+        if folder.discard_if_unused():
+            error.outcome = None
         raise
 
 
@@ -87,7 +87,7 @@ def resume_comparison(
         ended = [name for name, run in begun.items() if run.status in ENDED]
         if len(ended) == len(expected_members(settings)):
             return write_results(folder, settings, metric=wish.metric, sort=wish.sort)
-        _replay_threads(folder)
+        replay_threads(folder.read_plan())
         # The whole plan again: members go on in the stacks in which they began.
         plan = _plan(settings, measure_networks(settings.settings), _planned_machine(folder))
         return _train(folder, settings, plan, wish, replace(execution, device=plan.device, begun=begun))
@@ -118,19 +118,14 @@ def _check_keys(settings: Settings, wish: Wish, measured: dict[str, Measured]) -
 def _train(
     folder: ComparisonFolder, settings: Settings, plan: Plan, wish: Wish, execution: Execution
 ) -> Judgement:
-    way_on = f"mlx compare --resume {shlex.quote(str(folder.path))}"
-
     def after_stack(_: Stack) -> None:
         write_members(folder, settings)
 
     try:
         execute_plan(plan, replace(execution, runs=folder.members_path), after_stack=after_stack)
         return write_results(folder, settings, metric=wish.metric, sort=wish.sort)
-    except Interrupted as error:
-        error.way_on = way_on
-        raise
-    except MachineError:
-        (execution.reporter or SilentReporter()).message(f"{way_on} goes on from what was saved")
+    except (Interrupted, MachineError) as error:
+        error.outcome = f"{folder.way_on()} goes on from what was saved"
         raise
     finally:
         folder.release()
@@ -145,17 +140,13 @@ def _require_same(recorded: Settings, given: Settings, folder: ComparisonFolder)
     changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if changed or recorded.seeds != given.seeds:
         what = f"the settings {', '.join(changed)}" if changed else "the number of seeds"
+        if changed and changed[0] in before and changed[0] in now:
+            paths = varied_paths([before[changed[0]][1], now[changed[0]][1]])
+            what += f"; changed: {', '.join(paths) or 'seed'}"
         raise ConfigError(
             f"'{folder.path}' was begun with other settings ({what}); resume it without a config, or "
             "begin anew."
         )
-
-
-def _replay_threads(folder: ComparisonFolder) -> None:
-    """As many threads as when it began: they decide how sums are split, and with it their last bits."""
-    threads = folder.read_plan().get("threads")
-    if isinstance(threads, int) and threads > 0:
-        torch.set_num_threads(threads)
 
 
 def _planned_machine(folder: ComparisonFolder) -> Machine:

@@ -28,6 +28,11 @@ from .file_paths import home_path
 
 Values = NDArray[Any]
 
+MOST_RATIO = 200
+"""Bytes that a byte of a compressed file may stand for, where it is many: real numbers never do."""
+
+SUSPICIOUS_BYTES = 1 << 30
+
 # An encrypted archive raises RuntimeError, a compression that is not known NotImplementedError, and a header
 # that is not one anything that reading it as Python's literals may.
 _DAMAGE = (
@@ -103,13 +108,24 @@ def list_arrays(path: str, *, key: KeyPath = ("data", "path")) -> ArrayFiles:
         if place.suffix == ".npy" and place.is_file():
             fix = "name the folder that it is in, or save the arrays by numpy.savez"
             raise DataError(Problem(f"'{place}' is one array; {fix}", key))
-        if not place.exists():
-            raise DataError(Problem(f"no such file: '{path}'", key))
+        if not place.is_file():
+            is_there = f"'{path}' is a device or a pipe, not a file"
+            raise DataError(Problem(is_there if place.exists() else f"no such file: '{path}'", key))
         with zipfile.ZipFile(place) as archive:
+            _refuse_bombs(archive, place)
             names = [name for name in archive.namelist() if name.endswith(".npy")]
         if not names:
             raise DataError(Problem("holds no arrays", file=str(place)))
         return ArrayFiles(place, {name.removesuffix(".npy"): (place, name) for name in names})
+
+
+def _refuse_bombs(archive: zipfile.ZipFile, file: Path) -> None:
+    """Raises DataError for a small file that would become a huge one; each array is checked anyway."""
+    unpacked, packed = sum(each.file_size for each in archive.infolist()), max(file.stat().st_size, 1)
+    if unpacked > SUSPICIOUS_BYTES and unpacked > MOST_RATIO * packed:
+        times, fix = unpacked // packed, "save it without compression if that is right (numpy.savez)"
+        message = f"would be {times:,} times as large unpacked, {unpacked / 1e9:,.1f} GB; {fix}"
+        raise DataError(Problem(message, file=str(file)))
 
 
 def _read_header(stream: IO[bytes], name: str, file: Path, member: str | None, num_bytes: int) -> StoredArray:

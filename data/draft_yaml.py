@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..specs.scalars import plain_scalar
+from ..specs.visible import visible
 
 WIDTH = 110
 
@@ -64,10 +65,10 @@ def section(key: str, fields: Mapping[str, Value], *, indent: int, pad: int = 0)
 
 
 def comment(text: str, *, indent: int) -> list[str]:
-    """A comment of as many lines as it takes."""
+    """A comment of as many lines as it takes; no name in it can end it."""
     start = " " * indent + "# "
     return textwrap.wrap(
-        text,
+        visible(text),
         WIDTH,
         initial_indent=start,
         subsequent_indent=start,

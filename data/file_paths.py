@@ -41,10 +41,10 @@ def find_files(
         if place.is_dir():
             return _tables_in(place, file_format, key=key)
         if place.exists():
-            return (place,)
+            return (_require_file(place, key),)
         # Not Path.glob: it takes no pattern that begins with the root folder.
         found = [Path(name) for name in glob.glob(str(place), recursive=True)]  # noqa: PTH207
-        files = tuple(sorted(file for file in found if not file.is_dir()))
+        files = tuple(sorted(file for file in found if file.is_file()))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise MachineError(Problem(f"'{path}' cannot be read: {reason}", key)) from error
@@ -118,12 +118,19 @@ def home_path(path: str, *, key: KeyPath) -> Path:
         raise DataError(Problem(message, key)) from None
 
 
+def _require_file(place: Path, key: KeyPath) -> Path:
+    """Raises DataError for a device or a pipe: it may never end, and is not there twice."""
+    if place.is_file():
+        return place
+    raise DataError(Problem(f"'{place}' is a device or a pipe, not a file", key))
+
+
 def _tables_in(folder: Path, file_format: FileFormat | Literal["auto"], *, key: KeyPath) -> tuple[Path, ...]:
     endings = [ending for ending, known in FORMATS.items() if file_format in ("auto", known)]
     files = sorted(
         file
         for file in folder.iterdir()
-        if file.suffix.lower() in endings and not file.name.startswith(".") and not file.is_dir()
+        if file.suffix.lower() in endings and not file.name.startswith(".") and file.is_file()
     )
     if not files:
         message = f"the folder '{folder}' holds no file whose name ends with {either(endings)}"

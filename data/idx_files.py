@@ -15,6 +15,9 @@ from ..specs.errors import DataError, MachineError, Problem
 
 UNSIGNED_BYTE = 0x08
 
+MOST_BYTES = 1 << 30
+"""Of a file, uncompressed: the largest such data sets known have half of that."""
+
 
 def read_idx(file: Traversable, *, num_axes: int, md5: str | None = None) -> NDArray[np.uint8]:
     """The writable array of an idx file of unsigned bytes; `.gz` at the end of the name means gzip.
@@ -37,9 +40,14 @@ def damaged(file: Traversable, message: str) -> DataError:
 
 
 def _read_content(file: Traversable) -> bytes:
+    """All of it, uncompressed: a small file can hold any number of zeros, so reading stops where it must."""
     try:
-        content = file.read_bytes()
-        return gzip.decompress(content) if file.name.endswith(".gz") else content
+        with file.open("rb") as stream:
+            unpacked = gzip.GzipFile(fileobj=stream) if file.name.endswith(".gz") else stream
+            content = unpacked.read(MOST_BYTES + 1)
+            if len(content) > MOST_BYTES:
+                raise damaged(file, f"holds more than {MOST_BYTES >> 30} GiB: no idx file is that large")
+            return content
     except FileNotFoundError:
         raise damaged(file, "no such file") from None
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:

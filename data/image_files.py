@@ -5,13 +5,16 @@ Legend: N images, C channels, H height, W width.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -29,11 +32,16 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 MOST_PIXELS = 100_000_000
 """A larger image is refused by its header: a small file can declare any size."""
 
+LARGE_PIXELS = 16_000_000
+"""Larger images are decoded one after the other: memory might not hold one for each core."""
+
 LONGEST_SIDE = 10_000
 """Of what images are resized to."""
 
 # Not all that Pillow knows: some formats start other programs.
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
+
+_one_large_image = threading.Lock()
 
 # Raised when what is decoded, or how, changes, so that nothing is taken from the cache that is not the same.
 _VERSION = 1
@@ -93,6 +101,8 @@ def _stat(path: Path, row: int, where: Callable[[int], str] | None) -> tuple[int
         stat = path.stat()
     except (OSError, ValueError) as error:
         raise _unreadable(error, path, row, where) from None
+    if not (S_ISREG(stat.st_mode) or S_ISDIR(stat.st_mode)):
+        raise DataError(_problem("is a device or a pipe, not a file", path, row, where))
     return stat.st_size, stat.st_mtime_ns
 
 
@@ -128,15 +138,17 @@ def _decode(path: Path, shape: tuple[int, ...]) -> Images:
 
     _, channels, height, width = shape
     with Image.open(path, formats=_FORMATS) as image:
-        if image.width * image.height > MOST_PIXELS:
+        num_pixels = image.width * image.height
+        if num_pixels > MOST_PIXELS:
             raise ValueError(f"{image.width} x {image.height} pixels, more than {MOST_PIXELS}")
         # A JPEG is decoded at about twice the size that is needed, in a fraction of the time.
         longest = 2 * max(height, width)
         image.draft(None, (longest, longest))
-        upright = ImageOps.exif_transpose(_as_bytes(image))
-        plain = upright.convert("L" if channels == 1 else "RGB")
-        # This filter averages over all pixels that fall into one.
-        pixels = np.asarray(plain.resize((width, height), Image.Resampling.BILINEAR), dtype=np.uint8)
+        with _one_large_image if num_pixels > LARGE_PIXELS else contextlib.nullcontext():
+            upright = ImageOps.exif_transpose(_as_bytes(image))
+            plain = upright.convert("L" if channels == 1 else "RGB")
+            # This filter averages over all pixels that fall into one.
+            pixels = np.asarray(plain.resize((width, height), Image.Resampling.BILINEAR), dtype=np.uint8)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 

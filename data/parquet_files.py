@@ -58,6 +58,9 @@ def parquet_frames(
     for first in range(0, num_rows, SLICE_ROWS):
         with _reading(file):
             data = lazy.slice(first, SLICE_ROWS).collect()
+        if data.height != min(SLICE_ROWS, num_rows - first):
+            message = f"is damaged: it declares {num_rows} rows, of which {first + data.height} are there"
+            raise DataError(Problem(message, file=file))
         yield Frame.of_file(data, file, first=first + 1)
 
 

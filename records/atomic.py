@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,8 +27,12 @@ _REASONS = {
     errno.EEXIST: "a file of that name is in the way",
 }
 
+MOST_TEXT_BYTES = 1 << 28
+"""Of a table or a document of a run: 256 MiB, a thousand times what the longest runs have."""
 
 _UNFINISHED = ".tmp"
+# Opening a pipe would wait for a writer that may never come.
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -86,6 +91,14 @@ def link_file(source: Path, target: Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there. Raises MachineError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise disk_error("remove", path, error) from error
+
+
 def unfinished_files(folder: Path) -> list[Path]:
     """What writes that were killed have left anywhere in a folder; of live writes too, if there are any."""
     return sorted(folder.rglob(f".*{_UNFINISHED}"))
@@ -108,19 +121,29 @@ def write_text(path: Path, text: str) -> None:
 def read_text(path: Path) -> str | None:
     """The text of a file in UTF-8, line ends as they are; None where there is no file.
 
-    Raises DataError for what is no text, MachineError for what cannot be read.
+    Raises DataError for what is no text or far too much of it, MachineError for what cannot be read.
     """
-    data = read_bytes(path)
+    data = read_bytes(path, most_bytes=MOST_TEXT_BYTES)
     try:
         return None if data is None else data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"'{path}' is damaged: byte {error.start} is not UTF-8.") from error
 
 
-def read_bytes(path: Path) -> bytes | None:
-    """All bytes of a file; None where there is no file. Raises MachineError for what cannot be read."""
+def read_bytes(path: Path, *, most_bytes: int | None = None) -> bytes | None:
+    """All bytes of a file; None where there is no file.
+
+    Raises DataError for a device or a pipe, which a stranger may have put in its place and which never ends,
+    and for more than `most_bytes`; MachineError for what cannot be read.
+    """
     try:
-        return path.read_bytes()
+        with open(os.open(path, os.O_RDONLY | _NO_WAITING), "rb") as file:  # noqa: PTH123
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise DataError(f"'{path}' is damaged: it is a device or a pipe, not a file.")
+            if most_bytes is not None and status.st_size > most_bytes:
+                raise DataError(f"'{path}' is damaged: it has {status.st_size:,} bytes, which is too much.")
+            return file.read()
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import glob
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from ..specs.errors import ConfigError, DataError
-from .atomic import disk_error, read_json, write_text
+from .atomic import disk_error, read_json, remove_file, write_text
 from .numbers import to_json
-from .process import describe_process, exclusive_access, is_alive
-from .run_folder import RunFolder
+from .process import describe_process, exclusive_access, is_alive, last_change
+from .run_folder import RunFolder, resume_command
 from .tables import Cell, write_table
 
 SCORES = "comparison.csv"
@@ -74,17 +75,24 @@ class ComparisonFolder:
         """Where the config of each setting lies."""
         return self.path / "settings"
 
+    def way_on(self) -> str:
+        """The command that goes on with the comparison."""
+        return resume_command("compare", self.path)
+
     @property
     def is_at_work(self) -> bool:
         """Whether a process, this one perhaps, works on the comparison."""
         process = read_json(self.path / _PROCESS) or {}
-        return bool(process) and is_alive(process, last_change=self.path.stat().st_mtime)
+        if not process:
+            return False
+        places = [self.path, self.members_path, *self.members_path.glob("*/checkpoints")]
+        return is_alive(process, last_change=max(last_change(place) for place in places))
 
     def claim(self) -> None:
         """Take the comparison over for this process. Raises ConfigError while another works on it."""
         with exclusive_access(self.path):
             process = read_json(self.path / _PROCESS) or {}
-            if process.get("pid") != os.getpid() and self.is_at_work:
+            if process != describe_process() and self.is_at_work:
                 raise ConfigError(
                     f"comparison '{self.path.name}' is still at work in process {process.get('pid')} on "
                     f"{process.get('host')}; wait for it, or stop it first."
@@ -93,16 +101,16 @@ class ComparisonFolder:
 
     def release(self) -> None:
         """No process works on the comparison any more."""
-        _unlink(self.path / _PROCESS)
+        remove_file(self.path / _PROCESS)
 
     def discard_if_unused(self) -> bool:
         """Remove the folder while no member has begun; whether it did."""
-        if any(self.members_path.iterdir()):
+        if self.member_folders():
             return False
-        for part in (self.settings_path, self.members_path, self.path / "plots", self.path):
-            for file in part.iterdir():
-                _unlink(file)
-            part.rmdir()
+        try:
+            shutil.rmtree(self.path)
+        except OSError as error:
+            raise disk_error("remove", self.path, error) from error
         return True
 
     def member_folders(self) -> list[Path]:
@@ -158,12 +166,18 @@ def is_comparison(path: Path) -> bool:
 
 
 def find_comparison(root: Path, text: str) -> ComparisonFolder:
-    """The comparison that `text` names: a path, a folder under `root`, or `latest`.
+    """The comparison that `text` names: a path, a folder under `root` or its beginning, or `latest`.
 
     Raises ConfigError where it is none.
     """
     if text != "latest":
         beside = root / text
+        if text and not beside.is_dir() and not Path(text).is_dir() and root.is_dir():
+            begun = [path for path in root.glob(f"{glob.escape(text)}*") if (path / SCORES).is_file()]
+            if len(begun) > 1:
+                names = ", ".join(sorted(path.name for path in begun))
+                raise ConfigError(f"{len(begun)} comparisons are meant by '{text}': {names}.")
+            beside = begun[0] if begun else beside
         return ComparisonFolder.open(beside if beside.is_dir() else Path(text))
     found = [path for path in root.iterdir() if (path / SCORES).is_file()] if root.is_dir() else []
     if not found:
@@ -197,10 +211,3 @@ def _make_inside(path: Path) -> None:
         path.mkdir()
     except OSError as error:
         raise disk_error("make", path, error) from error
-
-
-def _unlink(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise disk_error("remove", path, error) from error

@@ -66,10 +66,17 @@ def describe_code(folder: Path) -> dict[str, object]:
     # core.fsmonitor: a repository must not be able to start a program of its own.
     git = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", str(folder)]
     commit = _output_of([*git, "rev-parse", "HEAD"])
-    if commit is None:
-        return {"commit": None, "dirty": None}
+    if commit is None or _has_filters(git):
+        return {"commit": commit, "dirty": None}
     changes = _output_of([*git, "status", "--porcelain"])
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def _has_filters(git: Sequence[str]) -> bool:
+    """Whether the repository's own settings name programs that `git status` would run over its files."""
+    wanted = r"^filter\..*\.(clean|process)$"
+    found = _output_of([*git, "config", "--includes", "--show-scope", "--get-regexp", wanted]) or ""
+    return any(line.split("\t")[0] in ("local", "worktree") for line in found.splitlines())
 
 
 def _versions() -> dict[str, str | None]:
@@ -104,6 +111,8 @@ def _output_of(command: list[str]) -> str | None:
             text=True,
             errors="replace",
             stdin=subprocess.DEVNULL,
+            # A repository may lack objects, and say by what program they are to be fetched.
+            env={**os.environ, "GIT_ALLOW_PROTOCOL": "none"},
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..specs.errors import DataError
-from .atomic import disk_error, read_bytes, write_bytes
+from .atomic import read_bytes, remove_file, write_bytes
 
 EPOCH_TABLES = ("metrics.csv", "ledger.csv", "gradients.csv", "timings.csv")
 
@@ -50,10 +50,7 @@ def cut_tables(folder: Path, states: Mapping[str, TableState]) -> None:
             # Rewritten, not truncated: whoever has the table open keeps what was in it.
             write_bytes(path, data[:size])
             continue
-        try:
-            path.unlink()
-        except OSError as error:
-            raise disk_error("remove", path, error) from error
+        remove_file(path)
 
 
 def _state(data: bytes) -> TableState:

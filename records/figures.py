@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..specs.errors import MachineError
+from ..specs.visible import visible
 from .atomic import write_bytes
 from .palette import GRID, INK
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
 
 _PIXELS_PER_INCH = 150
+_LONGEST_TEXT = 100
 _CACHE_WARNINGS = (
     "mkdir -p failed for path",
     "%s is not a writable directory",
@@ -84,7 +86,16 @@ def make_figure(*, width: float, height: float) -> Figure:
 
 
 def save_figure(path_of: Callable[[str], Path], name: str, figure: Figure) -> list[Path]:
-    """Write `<name>.png` and `<name>.svg` to where `path_of` puts them; the paths. Raises MachineError."""
+    """Write `<name>.png` and `<name>.svg` to where `path_of` puts them; the paths. Raises MachineError.
+
+    No name of a stranger's can break the XML, nor hide, turn or crowd out what is drawn; those of ticks are
+    `drawn_text` before they come here.
+    """
+    from matplotlib.text import Text
+
+    for each in figure.findobj(Text):
+        assert isinstance(each, Text)
+        each.set_text("\n".join(map(drawn_text, each.get_text().split("\n"))))
     paths = [path_of(f"{name}.png"), path_of(f"{name}.svg")]
     with warnings.catch_warnings():
         # A name in a script that the font lacks shows as boxes, which is plain to see.
@@ -95,6 +106,13 @@ def save_figure(path_of: Callable[[str], Path], name: str, figure: Figure) -> li
             figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
             write_bytes(path, buffer.getvalue())
     return paths
+
+
+def drawn_text(text: str, *, longest: int = _LONGEST_TEXT) -> str:
+    """`text` on one line that leaves room for the drawing: what is long loses its middle, as names differ at
+    either end."""
+    shown = visible(text)
+    return shown if len(shown) <= longest else f"{shown[: longest // 2]}…{shown[-longest // 2 :]}"
 
 
 def _prepare_caches() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from ..specs.errors import ConfigError, MlxError, nearest, quoted
+from ..specs.errors import ConfigError, DataError, MlxError, nearest, quoted
 from .atomic import disk_error
 from .comparison_folder import is_comparison
 from .run_folder import RUN_FILES, RUN_NAME, EndStatus, RunFolder, Status
@@ -39,6 +40,8 @@ class RunRecord:
     """None where their file is damaged: that says nothing of the run."""
     metrics: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
     """Of the summary; empty before there is one."""
+    last_epoch: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
+    """The metrics of the last epoch, of a run that has not finished and whose summary has none."""
 
     @property
     def started_time(self) -> datetime | None:
@@ -67,30 +70,83 @@ def read_record(path: Path) -> RunRecord | None:
 
 def find_run(root: Path, text: str) -> RunFolder:
     """The run that `text` names: its full name, `latest`, a path, or the one run whose name begins or
-    ends with it. Raises ConfigError where that is no run, or more than one."""
-    return RunFolder.open(find_run_path(root, text))
+    ends with it. Raises ConfigError where that is no run, or more than one, and DataError where `latest` is
+    damaged: an older one is never taken in its place."""
+    path = find_run_path(root, text)
+    is_latest = text == _LATEST and path.name != text
+    return _whole(path, "the latest run") if is_latest else RunFolder.open(path)
 
 
 def find_run_path(root: Path, text: str, *, comparisons: bool = False) -> Path:
     """The folder of the run that `text` names as in `find_run`, be it whole or damaged.
 
-    comparisons: those may be named as well. Raises ConfigError where that is none, or more than one.
+    comparisons: those may be named as well, by their full name or a path; `latest` is a run. Raises
+    ConfigError where that is none, or more than one.
     """
 
     def is_meant(path: Path) -> bool:
-        return _may_be_run(path) or (comparisons and is_comparison(path))
+        return _may_be_run(path) or (comparisons and _is_listed(path))
 
-    names = [path.name for path in _folders(root, is_meant)]
-    if text in names:
+    if text in [path.name for path in _folders(root, is_meant)]:
         return root / text
-    if text == _LATEST:
-        return _latest(root)
     if _is_path(text):
         return _checked(Path(text), is_meant)
-    matches = [name for name in names if text and (name.startswith(text) or name.endswith(text))]
+    if not root.exists():
+        what = "there is no latest run" if text == _LATEST else f"no run named {quoted(text)}"
+        raise ConfigError(f"{what}: {_no_folder(root)}")
+    if text == _LATEST:
+        return _latest(root)
+    names = [path.name for path in _folders(root, _may_be_run)]
+    matches = _matches(text, names)
     if len(matches) == 1:
         return root / matches[0]
+    if not matches and (others := _matches(text, [path.name for path in _folders(root, _is_listed)])):
+        raise ConfigError(_is_a_comparison(text, [root / name for name in others], may_be=comparisons))
     raise ConfigError(_several(text, matches) if matches else _none(root, text, names))
+
+
+def require_folder(root: Path) -> None:
+    """Raises ConfigError where there is no folder `root`."""
+    if not root.exists():
+        raise ConfigError(_no_folder(root))
+
+
+def _no_folder(root: Path) -> str:
+    try:
+        beside = [path.name for path in root.parent.iterdir() if path.is_dir()]
+    except OSError:
+        beside = []
+    guess = nearest(root.name, beside)
+    hint = f"; did you mean '{root.parent / guess}'?" if guess else "."
+    return f"there is no folder '{root}'{hint}"
+
+
+def _matches(text: str, names: list[str]) -> list[str]:
+    return [name for name in names if text and (name.startswith(text) or name.endswith(text))]
+
+
+def _is_listed(path: Path) -> bool:
+    return not path.name.startswith(".") and is_comparison(path)
+
+
+def _is_a_comparison(text: str, paths: list[Path], *, may_be: bool) -> str:
+    names = _shown([path.name for path in paths])
+    if may_be:
+        return f"no run named {quoted(text)}; a comparison must be named in full: {names}."
+    if len(paths) > 1:
+        return f"no run named {quoted(text)}, but comparisons: {names}."
+    return f"'{paths[0]}' is a comparison, not a run; see it with: mlx compare {shlex.quote(str(paths[0]))}"
+
+
+def _whole(path: Path, what: str) -> RunFolder:
+    """The run in a folder. Raises DataError where a list calls it damaged."""
+    record = read_record(path)
+    if record is not None and record.status == "damaged":
+        raise DataError(
+            f"{what}, '{path}', is damaged; name another one, or see what is wrong with it: mlx runs verify "
+            f"{shlex.quote(str(path))}"
+        )
+    return RunFolder.open(path)
 
 
 def _folders(root: Path, is_meant: Callable[[Path], bool]) -> list[Path]:
@@ -128,7 +184,9 @@ def _record(path: Path) -> RunRecord:
         environment = run.read_environment()
         # Its end first: a run that ends between two looks is listed as still at work, and without scores.
         status = run.status
-        summary = (run.read_summary() or {}) if status in get_args(EndStatus) else {}
+        recorded = run.read_summary() or {}  # of any run: a damaged one makes the run damaged
+        summary = recorded if status in get_args(EndStatus) else {}
+        metrics = finite_numbers(summary.get("metrics"))
         started, seed = environment.get("started_at"), environment.get("seed")
         return RunRecord(
             name=run.name,
@@ -138,10 +196,17 @@ def _record(path: Path) -> RunRecord:
             epochs=count_rows(path / "metrics.csv"),
             seed=seed if isinstance(seed, int) and not isinstance(seed, bool) else None,
             tags=_tags(run),
-            metrics=finite_numbers(summary.get("metrics")),
+            metrics=metrics,
+            last_epoch={} if metrics or status == "finished" else last_epoch_metrics(run),
         )
     except MlxError:
         return RunRecord(name=path.name, path=path, status="damaged")
+
+
+def last_epoch_metrics(run: RunFolder) -> dict[str, float | None]:
+    """The metrics of the last epoch written down; nothing before the first. Raises DataError if damaged."""
+    last = finite_numbers(dict(rows[-1])) if (rows := run.read_metrics()) else {}
+    return {key: value for key, value in last.items() if key != "epoch"}
 
 
 def _tags(run: RunFolder) -> tuple[str, ...]:
@@ -194,14 +259,15 @@ def natural(name: str) -> tuple[str, int]:
 
 def _latest(root: Path) -> Path:
     for record in list_runs(root):
-        if record.status != "damaged":
-            return record.path
+        return record.path
     raise ConfigError(f"there is no latest run: '{root}' holds no run yet.")
 
 
 def _checked(path: Path, is_meant: Callable[[Path], bool]) -> Path:
     """A path that a user gives, where it may be what is asked for; opening any other says why it is not."""
     # `.` has no name to judge by.
+    if not is_meant(path.absolute()) and _is_listed(path.absolute()):
+        raise ConfigError(_is_a_comparison(str(path), [path], may_be=False))
     return path if is_meant(path.absolute()) else RunFolder.open(path).path
 
 
@@ -231,9 +297,10 @@ def _shown(names: list[str]) -> str:
 
 
 def find_latest(root: Path, name: str) -> RunFolder:
-    """The newest run of the experiment of that name. Raises ConfigError where there is none."""
+    """The newest run of the experiment of that name. Raises ConfigError where there is none, and DataError
+    where it is damaged: an older one is never taken in its place."""
     made_for = re.compile(rf"\d{{8}}-\d{{6}}_{re.escape(name)}(-\d+)?")
     for record in list_runs(root):
-        if record.status != "damaged" and made_for.fullmatch(record.name):
-            return RunFolder.open(record.path)
+        if made_for.fullmatch(record.name):
+            return _whole(record.path, f"the latest run of '{name}'")
     raise ConfigError(f"there is no latest run of '{name}': '{root}' holds none yet.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .figures import figure_style, make_figure, save_figure
+from .figures import drawn_text, figure_style, make_figure, save_figure
 from .palette import INK, OKABE_ITO, color_of
 from .run_folder import RunFolder
 from .tables import Row
@@ -23,6 +23,7 @@ _MARKERS = "osD^vPX*"
 _MANY = 8
 _MOST_MARKED_EPOCHS = 20
 _LOG_RATIO = 50.0
+_LONGEST_LABEL = 50
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,7 @@ def _draw_labels(name: str, rows: list[Row]) -> Figure | None:
             axes.text(start + 0.01, height, text, va="center", fontsize=7, color=INK)
     outputs = {row["output"] for row in rows}
     titles = [f"{row['output']}: {row['label']}" if len(outputs) > 1 else str(row["label"]) for row in rows]
-    axes.set_yticks(range(len(rows)), titles)
+    axes.set_yticks(range(len(rows)), [drawn_text(title, longest=_LONGEST_LABEL) for title in titles])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(0.0, 1.08)
     axes.set_xticks([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])

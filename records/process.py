@@ -41,6 +41,14 @@ def is_alive(process: Mapping[str, object], *, last_change: float) -> bool:
     return _answers(pid)
 
 
+def last_change(path: Path) -> float:
+    """The Unix time of the last change of a file or folder, in seconds; 0 where there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 @contextmanager
 def exclusive_access(folder: Path) -> Generator[None]:
     """One process at a time gets past here for the same folder; the others wait.

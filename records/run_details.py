@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 from ..specs.errors import ConfigError
-from .listing import RunRecord, finite_numbers, read_record
+from .listing import RunRecord, finite_numbers, last_epoch_metrics, read_record
 from .run_config import read_config
 from .run_folder import RunFolder
 
@@ -25,7 +24,7 @@ _PLAIN = (bool, int, float, str, type(None))
 
 @dataclass(frozen=True)
 class Results:
-    """What a run came to: its summary, or its last epoch so far where it has none."""
+    """What a run came to: its summary, or its last epoch where that has no metrics."""
 
     best_epoch: int | None
     epochs: int | None
@@ -92,7 +91,7 @@ def describe_run(run: RunFolder) -> RunDetails:
         results=_results(run),
         seconds=_seconds(run, record),
         files=_files(run.path),
-        resume=_way_on(run) if record.status in RESUMABLE else None,
+        resume=run.way_on() if record.status in RESUMABLE else None,
     )
 
 
@@ -114,15 +113,17 @@ def _results(run: RunFolder) -> Results:
     summary = run.read_summary()
     if summary is None:
         rows = run.read_metrics()
-        last = dict(rows[-1]) if rows else {}
-        epoch = last.pop("epoch", None)
-        summary = {"best_epoch": epoch, "epochs": epoch, "metrics": last}
+        epoch = rows[-1].get("epoch") if rows else None
+        summary = {"best_epoch": epoch, "epochs": epoch}
+    metrics = finite_numbers(summary.get("metrics"))
+    if not metrics and summary.get("status") != "finished":
+        metrics = last_epoch_metrics(run)
     notes = summary.get("notes")
     return Results(
         best_epoch=_count(summary.get("best_epoch")),
         epochs=_count(summary.get("epochs")),
         parameters=_count(summary.get("parameters")),
-        metrics=finite_numbers(summary.get("metrics")),
+        metrics=metrics,
         baseline=finite_numbers(summary.get("baseline")),
         floors=finite_numbers(summary.get("floors")),
         notes=tuple(note for note in cast("list[object]", notes) if isinstance(note, str))
@@ -151,10 +152,3 @@ def _files(folder: Path) -> dict[str, int]:
         except OSError:
             continue  # it went away, or is somebody else's
     return found
-
-
-def _way_on(run: RunFolder) -> str:
-    if run.read_plan().get("engine") == "stack":
-        # The members of a stack go on together.
-        return f"mlx compare --resume {shlex.quote(str(run.path.parent.parent))}"
-    return run.way_on()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +13,11 @@ from typing import Literal, cast, get_args
 
 from ..specs.errors import ConfigError, DataError
 from ..specs.visible import visible
-from .atomic import disk_error, read_json, read_text, unfinished_files, write_text
+from .atomic import disk_error, read_json, read_text, remove_file, unfinished_files, write_text
 from .checksums import write_checksums
 from .epoch_tables import TableState, cut_tables, table_states
 from .numbers import to_json
-from .process import describe_process, exclusive_access, is_alive
+from .process import describe_process, exclusive_access, is_alive, last_change
 from .run_creation import create_folder
 from .tables import Cell, Row, append_rows, read_table, write_table
 
@@ -38,7 +38,11 @@ VALUE_COLUMNS = (
 ENDED: tuple[Status, ...] = ("finished", "diverged")
 """Of such a run nothing is left to train; every other one can be resumed."""
 RUN_FILES = ("config.yaml", "environment.json", "plan.json")
-ENDING_FILES = ("summary.json", "checksums.json")
+ENDING_FILES = (
+    *("summary.json", "checksums.json", "nonfinite.json"),
+    *("decisions.json", "labels.csv", "values.csv"),
+)
+"""What is written when training has ended, and goes when it goes on."""
 RUN_NAME = re.compile(r"\d{8}-\d{6}_.+")
 
 _END_STATUSES: tuple[str, ...] = get_args(EndStatus)
@@ -95,26 +99,33 @@ class RunFolder:
         return cls(path)
 
     def claim(self) -> None:
-        """Take the run over for this process, to resume it: it counts as running from now on.
+        """Take the run over for this process; nothing else of it changes before `reopen`.
 
         Raises ConfigError while another process works on it; of two that ask at once, one gets it.
         """
         with exclusive_access(self.path):
             holder = self._process()
-            if self.status == "running" and holder.get("pid") != os.getpid():
+            if self._has_live_process() and holder != describe_process():
                 raise ConfigError(
                     f"run '{self.name}' is still at work in process {holder.get('pid')} on "
                     f"{holder.get('host')}; wait for it, or stop it first."
                 )
             write_text(self.path / "process.json", to_json(describe_process()))
-            for name in ENDING_FILES:
-                _remove(self.path / name)
-            for leftover in unfinished_files(self.path):
-                _remove(leftover)
+
+    def reopen(self) -> None:
+        """Remove what an end has left, and what killed writes have: training goes on from here."""
+        for path in (*(self.path / name for name in ENDING_FILES), *unfinished_files(self.path)):
+            remove_file(path)
+
+    def clear(self) -> None:
+        """Remove what a training that begins anew writes again: the tables, then the checkpoints."""
+        self.cut_tables({})
+        for which in get_args(Checkpoint):
+            remove_file(self.checkpoint_path(which))
 
     def release(self) -> None:
         """No process works on the run any more, though it has not come to its end."""
-        _remove(self.path / "process.json")
+        remove_file(self.path / "process.json")
 
     @property
     def name(self) -> str:
@@ -122,8 +133,13 @@ class RunFolder:
         return self.path.name
 
     def way_on(self) -> str:
-        """The command that goes on with the run."""
-        return f"mlx train --resume {shlex.quote(str(self.path))}"
+        """The command that goes on with the run; a member of a stack goes on with its comparison.
+
+        Raises DataError where its plan is damaged.
+        """
+        if self.read_plan().get("engine") == "stack":
+            return resume_command("compare", self.path.parent.parent)
+        return resume_command("train", self.path)
 
     @property
     def status(self) -> Status:
@@ -172,7 +188,7 @@ class RunFolder:
         assert summary.get("status") in _END_STATUSES, f"a run does not end as {summary.get('status')!r}"
         write_text(self.path / "summary.json", to_json(summary))
         write_checksums(self.path)
-        _remove(self.path / "process.json")
+        remove_file(self.path / "process.json")
 
     def table_states(self) -> dict[str, TableState]:
         """What the tables that grow by the epoch hold now, for a checkpoint. Raises MachineError."""
@@ -183,8 +199,9 @@ class RunFolder:
         cut_tables(self.path, states)
 
     def lengthen(self, config_text: str) -> None:
-        """Replace the config by one that trains longer and is otherwise the same."""
-        write_text(self.path / "config.yaml", config_text)
+        """Let the config be one that perhaps trains longer and is otherwise the same."""
+        if self.config_text() != config_text:
+            write_text(self.path / "config.yaml", config_text)
 
     def log(self, line: str) -> None:
         """Add a line to log.txt, with the time before it."""
@@ -259,21 +276,30 @@ class RunFolder:
         return read_table(self.path / name, text_columns=_TEXT_COLUMNS)
 
     def _recorded_status(self) -> EndStatus | None:
-        status = (self.read_summary() or {}).get("status")
-        return cast("EndStatus", status) if status in _END_STATUSES else None
+        # One that is damaged tells nothing: the run can still go on, or be listed as damaged.
+        with suppress(DataError):
+            status = (self.read_summary() or {}).get("status")
+            return cast("EndStatus", status) if status in _END_STATUSES else None
+        return None
 
     def _has_live_process(self) -> bool:
-        return bool(self._process()) and is_alive(self._process(), last_change=_last_change(self.path))
+        return bool(self._process()) and is_alive(
+            self._process(), last_change=max(map(last_change, self._changing()))
+        )
+
+    def _changing(self) -> tuple[Path, ...]:
+        """What changes on the disk while the run is at work."""
+        return self.path, self.path / "log.txt", self.path / "checkpoints"
 
     def _process(self) -> dict[str, object]:
-        return read_json(self.path / "process.json") or {}
+        with suppress(DataError):
+            return read_json(self.path / "process.json") or {}
+        return {}
 
 
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise disk_error("remove", path, error) from error
+def resume_command(command: str, path: Path) -> str:
+    """The command line that goes on with what lies in a folder, as it can be pasted into a shell."""
+    return f"mlx {command} --resume {shlex.quote(str(path))}"
 
 
 def _require(path: Path) -> dict[str, object]:
@@ -281,14 +307,3 @@ def _require(path: Path) -> dict[str, object]:
     if document is None:
         raise DataError(f"'{path.parent}' has lost its {path.name}.")
     return document
-
-
-def _last_change(folder: Path) -> float:
-    """The Unix time of the last change in the folder or its tables, in seconds."""
-    times = [0.0]
-    for path in (folder, folder / "log.txt"):
-        try:
-            times.append(path.stat().st_mtime)
-        except OSError:
-            continue
-    return max(times)

@@ -99,16 +99,34 @@ def _check_key(root: Path, runs: Sequence[_Run], key: str) -> None:
     if not runs or any(run.has(key) for run in runs):
         return
     known = list(dict.fromkeys(each for run in runs for each in run.values(key)))
+    if "." in key and not key.startswith(CONFIG):
+        known += dict.fromkeys(each for run in runs for each in run.config)
     metrics = [each for run in runs for each in run.record.metrics]
     listing = [*FIXED_KEYS, f"{CONFIG}KEY", *_first(metrics)]
     raise _unknown(root, "key", key, known=known, listing=listing)
 
 
 def _unknown(root: Path, kind: str, key: str, *, known: Sequence[str], listing: Sequence[str]) -> ConfigError:
-    near = difflib.get_close_matches(key, known, n=3) if len(key) <= _LONGEST_KEY else []
+    near = _nearest(key, known) if len(key) <= _LONGEST_KEY else []
     hint = f"; did you mean {either([*map(quoted, near)])}?" if near else "."
     names = f"{kind.capitalize()}s: {', '.join(listing) or 'none'}."
     return ConfigError(f"no run in '{root}' has the {kind} {quoted(key)}{hint} {names}")
+
+
+def _nearest(key: str, known: Sequence[str]) -> list[str]:
+    """Those that `key` may have meant. Of keys of a config the last part tells most: the same one, the
+    initials of its words (`lr`), or its beginning."""
+    parent, _, last = key.removeprefix(CONFIG).rpartition(".")
+    paths = {each: each.removeprefix(CONFIG).rpartition(".") for each in known if each.startswith(CONFIG)}
+    alike = [each for each, (_, _, name) in paths.items() if last and _may_mean(last, name)]
+    # Beside the others in the place that was given, where any are.
+    alike = [each for each in alike if paths[each][0] == parent] or alike
+    return alike[:3] or difflib.get_close_matches(key, known, n=3)
+
+
+def _may_mean(given: str, name: str) -> bool:
+    initials = "".join(word[:1] for word in name.split("_"))
+    return given in (name, initials) or (len(given) > 1 and name.startswith(given))
 
 
 def _first(keys: Sequence[str]) -> list[str]:
@@ -125,19 +143,22 @@ def _check_kind(runs: Sequence[_Run], condition: Condition) -> None:
     found = [run.values(condition.key)[condition.key] for run in runs if run.has(condition.key)]
     known = [value for value in found if value is not None]
     if known and not any(condition.can_hold(value) for value in known):
-        raise ConfigError(f"{quoted(str(condition))} can be true of no run: {_advice(known[0])}.")
+        raise ConfigError(f"{quoted(str(condition))} can be true of no run: {_advice(condition, known[0])}.")
 
 
-def _advice(value: object) -> str:
+def _advice(condition: Condition, value: object) -> str:
+    key = quoted(condition.key)
     if isinstance(value, list | tuple):
-        return _advice(next(iter(cast("list[object]", value)), ""))
+        return _advice(condition, next(iter(cast("list[object]", value)), ""))
     if isinstance(value, str):
-        return "there is text; ask with =, != or ~ (contains)"
+        return f"{key} is text; ask with =, != or ~ (contains)"
     if isinstance(value, datetime):
-        return "there is a time; compare it with one, such as 2026-11-01 or 2026-11-01T10:30"
+        return f"{key} is a time; compare it with one, such as 2026-11-01 or 2026-11-01T10:30"
     if isinstance(value, bool):
-        return "there is true or false; ask for one of them with = or !="
-    return "there is a number; compare it with one"
+        return f"{key} is true or false; ask for one of them with = or !="
+    if condition.operator == "~":
+        return f"{key} is a number; compare it with =, !=, <, <=, > or >="
+    return f"{key} is a number; compare it with a number, not {quoted(condition.text)}"
 
 
 def _ordered(runs: Sequence[_Run], key: str | None, *, reverse: bool) -> list[_Run]:

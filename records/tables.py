@@ -15,10 +15,12 @@ from .numbers import format_number
 Cell = int | float | str | None
 Row = dict[str, Cell]
 
-# What a spreadsheet takes for a formula. An apostrophe before it makes it text; one more is added to
-# text that already looks neutralized, so that reading gives every text back.
-FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
-_NEUTRALIZED = re.compile(r"'+[=+\-@\t\r\n]")
+
+# What a spreadsheet takes for a formula, the wide signs of some languages included. An apostrophe before it
+# makes it text; one more is added to text that looks neutralized already, so that all is read back as it was.
+_SIGNS = r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
+FORMULA = re.compile(f"'*{_SIGNS}")
+_NEUTRALIZED = re.compile(f"'+{_SIGNS}")
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,99})")
 _FLOAT = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 

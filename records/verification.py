@@ -9,7 +9,9 @@ from typing import Literal
 
 from ..specs.errors import DataError, MlxError
 from .atomic import read_bytes, read_json
+from .checkpoint_header import recorded_tables
 from .checksums import CHECKSUMS, JSON_FILES, TABLES, Damage, compare_checksums
+from .epoch_tables import TableState, check_tables
 from .listing import folder_identity
 from .run_config import read_config
 from .run_folder import RUN_FILES, RunFolder
@@ -31,7 +33,8 @@ def verify_run(path: Path) -> Verification | None:
     """Check all files of the run in a folder, be it whole or damaged; None where it is there no more.
 
     A run that has ended is compared with its checksums.json, byte by byte. Of one without it (at work, lost,
-    or ended half-way) tables and documents must be readable, and checkpoints intact by the checksum within.
+    or ended half-way) tables and documents must be readable, checkpoints intact by the checksum within, and
+    the tables must begin with what they held when the last checkpoint was written.
     """
     identity = folder_identity(path)
     verification = _by_checksums(path) if _has_checksums(path) else _by_contents(path)
@@ -60,7 +63,30 @@ def _by_checksums(path: Path) -> Verification:
 def _by_contents(path: Path) -> Verification:
     missing = [Damage(name, "it is missing") for name in RUN_FILES if not (path / name).is_file()]
     tags = _tried(path, TAGS, lambda: read_tags(RunFolder(path)))
-    return Verification(path, "contents", (*missing, *_unreadable(path), *tags))
+    unreadable = list(_unreadable(path))
+    told = {damage.file for damage in unreadable}
+    changed = [damage for damage in _changed_tables(path) if damage.file not in told]
+    return Verification(path, "contents", (*missing, *unreadable, *changed, *tags))
+
+
+def _changed_tables(path: Path) -> list[Damage]:
+    """The tables that do not begin with what they held when the last checkpoint was written."""
+    states = _last_tables(path)
+    found = [
+        damage
+        for name, state in states.items()
+        for damage in _tried(path, name, lambda name=name, state=state: check_tables(path, {name: state}))
+    ]
+    # Of a run that goes on meanwhile the tables are cut back, and belong to another checkpoint.
+    return found if found and states == _last_tables(path) else []
+
+
+def _last_tables(path: Path) -> dict[str, TableState]:
+    try:
+        data = read_bytes(RunFolder(path).checkpoint_path("last"))
+    except MlxError:
+        return {}
+    return recorded_tables(data) if data is not None and is_intact(data) else {}
 
 
 def _unreadable(path: Path) -> Iterator[Damage]:

@@ -43,9 +43,13 @@ class Problem:
 
 
 class MlxError(Exception):
-    """Whatever a user can cause. `code` is the exit code of the command line."""
+    """Whatever a user can cause. `code` is the exit code of the command line.
+
+    `outcome` is what is left of a run that it stopped, as a sentence.
+    """
 
     code: ClassVar[int] = 1
+    outcome: str | None = None
 
     def __init__(self, problems: str | Problem | Sequence[Problem]) -> None:
         if isinstance(problems, str):

@@ -37,7 +37,9 @@ def located(experiment: Experiment) -> Generator[None]:
     try:
         yield
     except (ConfigError, DataError, MachineError) as error:
-        raise type(error)(experiment.locate(error.problems)) from error
+        placed = type(error)(experiment.locate(error.problems))
+        placed.outcome = error.outcome
+        raise placed from error
 
 
 def shipped_configs() -> dict[str, Traversable]:

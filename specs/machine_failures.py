@@ -8,8 +8,13 @@ from __future__ import annotations
 import errno
 import re
 
+from .errors import quoted
+
 FAILURES = (MemoryError, RuntimeError, OSError, ImportError)
 """The types that such errors have; torch's own are kinds of RuntimeError, NumPy's of MemoryError."""
+
+_NAMES = (errno.ENAMETOOLONG, errno.ELOOP)
+"""What is wrong with a name, and is found by whoever looks whether there is such a file."""
 
 FREE_SOME = "free some memory"
 
@@ -60,6 +65,8 @@ def describe_failure(
         where = "the memory of the CUDA device" if on_device else "memory"
         sizes = _sizes(error, None if on_device else available_bytes)
         return f"{where} ran out{during}{sizes}; {fix}."
+    if isinstance(error, OSError) and error.errno in _NAMES and error.filename is not None:
+        return f"cannot look at {quoted(str(error.filename))}{during}: {error.strerror}."
     if not isinstance(error, RuntimeError):
         return None
     text = str(error)

@@ -65,9 +65,12 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], Facts]:
         tensors = load(data)
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise DataError(f"{str(path)!r} is not an intact checkpoint: {error}") from None
+    if not isinstance(facts, dict):
+        raise DataError(f"{str(path)!r} is not an intact checkpoint: its facts are no mapping")
+    facts = cast("Facts", facts)
     if facts.get("format") != FORMAT:
         raise DataError(f"{str(path)!r} has format {facts.get('format')!r}; this mlx reads format {FORMAT}")
-    return tensors, cast("Facts", facts)
+    return tensors, facts
 
 
 def member_state(network: torch.nn.Module, member: int | None) -> dict[str, Tensor]:

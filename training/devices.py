@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 import torch
 
 from ..models import Network
 from ..models.recurrent import Recurrent
-from ..specs.errors import ConfigError, MachineError
+from ..specs.errors import ConfigError, DataError, MachineError
+
+_MOST_THREADS = 4096
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -38,6 +40,17 @@ def prepare_process() -> None:
     On MNIST an epoch takes half as long again without this.
     """
     torch.set_flush_denormal(True)
+
+
+def replay_threads(plan: Mapping[str, object]) -> None:
+    """As many threads as a plan says: they decide how sums are split, and with it their last bits.
+
+    Raises DataError where it names no number of threads that a machine could have.
+    """
+    threads = plan.get("threads")
+    if not isinstance(threads, int) or not 0 < threads <= _MOST_THREADS:
+        raise DataError(f"plan.json is damaged: {threads!r} is no number of threads.")
+    torch.set_num_threads(threads)
 
 
 @contextmanager

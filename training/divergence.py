@@ -20,8 +20,8 @@ class NonFinite:
     """The step at which a run stopped, and what was not finite in it.
 
     `term` and `output` are those of a loss, `value` what it was; `layer` is the first layer whose values,
-    or else whose gradient, were not finite. Epochs and steps count from 1, `rows` of the training rows
-    from 0.
+    or else whose gradient, were not finite. `left_out` such steps were left out before it. Epochs and steps
+    count from 1, `rows` of the training rows from 0.
     """
 
     epoch: int
@@ -31,6 +31,7 @@ class NonFinite:
     output: str | None = None
     value: float | None = None
     layer: str | None = None
+    left_out: int = 0
 
     def document(self) -> dict[str, object]:
         """As plain JSON values; the value, which is no number there, as text."""
@@ -38,6 +39,8 @@ class NonFinite:
 
     def __str__(self) -> str:
         where = f"at epoch {self.epoch}, step {self.step}"
+        if self.left_out:
+            where += f" (training.nonfinite_limit: {self.left_out} such steps were left out before)"
         if self.term is not None:
             of = f" of output {self.output!r}" if self.output else ""
             first = f"; layer {self.layer!r} was the first to give it such values" if self.layer else ""

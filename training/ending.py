@@ -40,7 +40,7 @@ class Ending:
     def finish(self, member: Member, position: int, times: Times) -> RunResult:
         """Score a member's best weights in a network of its own, and close its folder."""
         if member.ended:
-            return RunResult.load(member.folder.read_summary() or {})
+            return RunResult.load(member.folder.read_summary() or {}, run=str(member.folder.path))
         trainee = self._workshop.build([self._experiments[position]], stacked=False, initial=False)
         if member.diverged is not None:
             found = self._find_nonfinite(member, trainee, position)
@@ -49,6 +49,9 @@ class Ending:
         load_member_state(trainee.network, None, member.best)
         restore_weights(trainee, member.best_weights)
         result = self._result(member, position, "finished", times)
+        if not member.watch.best_epoch:
+            monitor = member.watch.monitor.best.name
+            result.notes.append(f"{monitor} was never a number: the last epoch's weights are kept")
         if member.skipped:
             what = "their loss or gradient was not finite"
             result.notes.append(f"{member.skipped} steps were left out: {what}; log.txt tells the epochs")
@@ -86,6 +89,7 @@ class Ending:
     def _find_nonfinite(self, member: Member, trainee: Trainee, position: int) -> NonFinite:
         assert member.diverged is not None
         load_member_state(trainee.network, None, member.diverged.state)
+        restore_weights(trainee, member.diverged.weights)
         workshop = self._workshop
         train, training = workshop.splits.train, workshop.blueprint.experiment.training
         epoch, batch_number = divmod(member.diverged.step, workshop.steps_per_epoch)
@@ -95,7 +99,7 @@ class Ending:
         trainee.network.noise.step.fill_(member.diverged.step)
         batch = train.gather(index.to(workshop.device), workshop.dtype)
         rows = cast("list[int]", index.tolist())
-        found = NonFinite(epoch + 1, batch_number + 1, tuple(rows))
+        found = NonFinite(epoch + 1, batch_number + 1, tuple(rows), left_out=member.diverged.left_out)
         return find_nonfinite(trainee, batch, found)
 
     def _result(self, member: Member, position: int, status: EndStatus, times: Times) -> RunResult:
@@ -104,7 +108,7 @@ class Ending:
             name=self._experiments[position].name,
             status=status,
             parameters=parameter_count(self._workshop.blueprint.network),
-            best_epoch=member.watch.best_epoch,
+            best_epoch=member.watch.best_epoch or member.kept_epoch,
             epochs=member.last_epoch,
             seconds=dict(times),
             metrics=dict(member.best_row),

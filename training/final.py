@@ -14,6 +14,7 @@ from ..data import Splits, Table
 from ..losses import LossTerm, floor
 from ..models import Network, Output
 from ..records.numbers import finite_or_none
+from ..specs.errors import DataError
 from .assemble import Workshop
 from .decisions import Decisions
 from .epoch_rows import ledger_numbers, score_numbers
@@ -51,14 +52,25 @@ class RunResult:
     floors: dict[str, float] = field(default_factory=dict[str, float])
     optima: dict[str, float] = field(default_factory=dict[str, float])
     notes: list[str] = field(default_factory=list[str])
+    is_new: bool = True
+    """Whether this process came to it; no part of the document."""
 
     @classmethod
-    def load(cls, document: Mapping[str, object]) -> RunResult:
-        """The result whose `document` this is; NaN for what was no finite number."""
+    def load(cls, document: Mapping[str, object], *, run: str) -> RunResult:
+        """The result whose `document` this is, of the run that is now at `run`; NaN for what was no number.
+
+        Raises DataError for what is none.
+        """
         known = cast("dict[str, Any]", dict(document))
-        for name in _NUMBERS:
-            known[name] = {key: math.nan if value is None else value for key, value in known[name].items()}
-        return cls(**known)
+        try:
+            for name in _NUMBERS:
+                numbers = known[name].items()
+                known[name] = {key: math.nan if value is None else float(value) for key, value in numbers}
+            result = cls(**known)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"summary.json is damaged: {error!r}.") from None
+        result.run, result.is_new = run, False
+        return result
 
     def document(self) -> dict[str, object]:
         """The result as plain JSON values: null for what is not a finite number."""

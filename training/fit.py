@@ -133,8 +133,8 @@ def close_epoch(trainee: Trainee, members: Sequence[Member], result: EpochScores
     """Record the epoch of every member that is still training, and stop those that diverged in it."""
     for member in members:
         if member.note_divergence(trainee):
-            plan.reporter.message(f"{member.folder.name} diverged in epoch {result.epoch} and is frozen")
-            member.save(trainee, Position(result.epoch))
+            plan.reporter.message(f"{member.folder.name} diverged in epoch {result.epoch} and trains no more")
+            member.save(trainee, Position(result.epoch), gradients=plan.gradient_report)
         else:
             best = member.close_epoch(trainee, result, plan.gradient_report)
             plan.reporter.epoch_done(result.epoch, member.last_row, result.seconds, best=best)

@@ -65,6 +65,18 @@ class Saved:
         """The member's course."""
         return cast("MemberFacts", self.facts["member"])
 
+    @property
+    def weights(self) -> KeptWeights:
+        """The terms' weights that were in force."""
+        return cast(
+            "KeptWeights", {key: self.facts[key] for key in ("weights", "offsets") if key in self.facts}
+        )
+
+    @property
+    def left_out(self) -> int:
+        """The steps that were left out before the one that ended the run."""
+        return max(int(_number(self, "skipped")) - 1, 0)
+
     def part(self, prefix: str) -> dict[str, Tensor]:
         """The tensors of one part, by their names in it."""
         start = f"{prefix}/"
@@ -98,6 +110,19 @@ def capture_moving(
         names: dict[str, object] = {"terms": ledger.terms, "regularizers": ledger.regularizers}
         facts["means"] = names | {"rows": None if isinstance(rows, Tensor) else rows}
     return tensors, facts
+
+
+def check_facts(saved: Saved) -> None:
+    """Raises KeyError or TypeError where a checkpoint lacks what is needed to go on from it."""
+    for name in ("steps", "noise_step", "learning_rate_factor", "frozen", "frozen_at", "skipped"):
+        if not isinstance(saved.facts[name], int | float):
+            raise TypeError(f"{name} is {saved.facts[name]!r}")
+    watch = cast("Mapping[str, object]", saved.facts["watch"])
+    for owner, names in ((saved.member, MemberFacts.__annotations__), (watch, _WATCHED)):
+        if missing := [name for name in names if name not in owner]:
+            raise KeyError(missing[0])
+    if saved.position.step and "total" not in saved.part("means"):
+        raise KeyError("means")
 
 
 def restore_moving(trainee: Trainee, saved: Sequence[Saved]) -> None:

@@ -19,10 +19,13 @@ from .weighting import KeptWeights, keep_weights
 
 @dataclass(frozen=True, eq=False)
 class Divergence:
-    """Where a member stopped: the step, counted from 0 over the whole run, and its weights before it."""
+    """Where a member stopped: the step, counted from 0 over the whole run, its weights before it, and those
+    of the terms that were in force."""
 
     step: int
     state: dict[str, Tensor]
+    weights: KeptWeights
+    left_out: int = 0
 
 
 @dataclass(eq=False)
@@ -48,12 +51,14 @@ class Member:
     skipped: int = 0
     ended: bool = False
 
-    def take_over(self) -> None:
+    def take_over(self, *, is_longer: bool) -> None:
         """Let this process go on with the run in the folder, unless it has come to its end.
 
-        Raises ConfigError while another process works on it.
+        is_longer: it is to be trained beyond the end that it perhaps has. Raises ConfigError while another
+        process works on it.
         """
-        if self.folder.status in ENDED:
+        status = self.folder.status
+        if status in ENDED and not (is_longer and status == "finished"):
             self.ended = self.stopped = True
         else:
             self.folder.claim()
@@ -63,7 +68,9 @@ class Member:
         if not bool(pick_member(trainee.frozen, self.index)):
             return False
         step = int(pick_member(trainee.frozen_at, self.index))
-        self.diverged = Divergence(step, member_state(trainee.network, self.index))
+        weights = keep_weights(trainee, self.index)
+        left_out = max(int(pick_member(trainee.skipped, self.index)) - 1, 0)
+        self.diverged = Divergence(step, member_state(trainee.network, self.index), weights, left_out)
         self.stopped = True
         return True
 
@@ -83,7 +90,8 @@ class Member:
         self.folder.append_timings(timings)
         improved = self.watch.update(result.epoch, row)
         trainee.optimizer.factors[self.index or 0] = self.watch.learning_rate_factor(row)
-        is_kept = improved or not self.watch.monitor.restore_best
+        # Until an epoch is the best, the last one is kept: what is monitored may never be a number.
+        is_kept = improved or not self.watch.monitor.restore_best or not self.watch.best_epoch
         if is_kept:
             self.best = member_state(trainee.network, self.index)
             self.best_weights = keep_weights(trainee, self.index)

@@ -65,7 +65,9 @@ def describe_run(workshop: Workshop, members: Sequence[Member], resumption: Resu
         members=len(members),
         steps_done=position.epoch * steps + position.step,
     )
-    begun = f"goes on after {position}" if resumption.saved else "started"
+    begun = "started"
+    if resumption.saved:
+        begun = f"goes on after {position} of {training.epochs} with PyTorch {torch.__version__}"
     for member in members:
         if not member.ended:
             member.folder.log(f"{begun} on {facts.device}: {facts.parameters} parameters")

@@ -60,18 +60,6 @@ class Optimizer:
         """An optimizer of other parameters at this one's learning rates and schedule, without clipping."""
         return Optimizer(rule, parameters, learning_rates=self._learning_rates, schedule=self._schedule)
 
-    def state(self) -> dict[str, Tensor]:
-        """All tensors that a resumed run needs, by name."""
-        numbers = torch.tensor(self.factors, dtype=torch.float64)
-        return {**self.slots, "steps": torch.tensor(self.steps), "factors": numbers}
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Continue from a `state()`."""
-        self.steps = int(state["steps"])
-        self.factors = [float(factor) for factor in state["factors"]]
-        for name, slot in self.slots.items():
-            slot.copy_(state[name])
-
     def take_members(self, other: Optimizer, rows: Sequence[int]) -> None:
         """Continue for the members `rows` of another optimizer."""
         self.steps = other.steps
@@ -91,9 +79,11 @@ class Optimizer:
                 self._rule(values, gradients, slots, learning_rate=rate, step=self.steps)
         else:
             # Off the host nobody can ask without waiting: update, then take back what was frozen.
-            before = values.clone()
+            moved = [values, *slots.values()]
+            before = [each.clone() for each in moved]
             self._rule(values, gradients, slots, learning_rate=rate, step=self.steps)
-            values.copy_(torch.where(flag > 0, before, values))
+            for each, kept in zip(moved, before, strict=True):
+                each.copy_(torch.where(flag > 0, kept, each))
 
 
 class Clipping:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
+from torch import Tensor
+
 from ..records.atomic import link_file
 from ..records.epoch_tables import TableState, check_tables
-from ..records.run_folder import Checkpoint, RunFolder
+from ..records.run_folder import Checkpoint
 from ..specs.errors import DataError
 from ..specs.experiment import Experiment
 from ..specs.flat import flatten
-from .checkpoint import load_checkpoint
-from .member_checkpoint import START, Position, Saved, restore_watch
+from .checkpoint import Facts, load_checkpoint
+from .member_checkpoint import START, Position, Saved, check_facts, restore_watch
 from .members import Divergence, Member
 
 LENGTHENING = frozenset({"training.epochs", "training.checkpoint_minutes"})
@@ -50,16 +51,21 @@ def identify(experiment: Experiment, fingerprint: str) -> str:
 
 
 def resume_members(members: Sequence[Member]) -> Resumption:
-    """Bring the members that have not ended, and their folders, to the newest position that all share."""
+    """Bring the members that have not ended, and their folders, to the newest position that all share.
+
+    Where nothing was saved whole they begin anew. Raises DataError where that would throw away what was
+    saved: a checkpoint that is whole but does not fit its folder, or a member that lost all of its own.
+    """
     going = [member for member in members if not member.ended]
     notes: list[str] = []
     candidates = [_candidates(member, notes) for member in going]
     position, chosen = _newest_shared(candidates)
     if not chosen:
+        _require_nothing_to_lose(members, candidates)
         for member in going:
-            _begin_anew(member)
-        anew = ["nothing was saved whole that goes on: training begins anew"] if notes else []
-        return Resumption(notes=(*notes, *anew))
+            member.folder.clear()
+            member.folder.reopen()
+        return Resumption(notes=(*notes, "nothing was saved whole before the stop: training begins anew"))
     by_member: dict[int, Saved] = {}
     for member, own, which in zip(going, candidates, chosen, strict=True):
         if which == "previous":
@@ -69,8 +75,23 @@ def resume_members(members: Sequence[Member]) -> Resumption:
         by_member[id(member)] = own[which]
         _restore(member, own[which])
     saved = tuple(by_member.get(id(member)) for member in members)
-    seconds = sum(float(row["seconds"] or 0) for row in going[0].folder.read_timings())
+    seconds = sum(float(row["seconds"] or 0) for row in going[0].folder.read_timings()) if going else 0.0
     return Resumption(position, saved, tuple(notes), seconds)
+
+
+def _require_nothing_to_lose(
+    members: Sequence[Member], candidates: Sequence[Mapping[Checkpoint, Saved]]
+) -> None:
+    """Members that were killed at their first checkpoint begin anew; what has come further does not."""
+    has_more = any("previous" in own for own in candidates) or any(member.ended for member in members)
+    if len(members) == 1 or not candidates or not has_more:
+        return
+    going = [member for member in members if not member.ended]
+    bare = [member.folder.name for member, own in zip(going, candidates, strict=True) if not own]
+    raise DataError(
+        f"{', '.join(bare) or 'the members'} cannot go on with the other members of the stack: no checkpoint "
+        "is left at which all were saved. Bring back what was removed, or begin a new comparison."
+    )
 
 
 def _newest_shared(
@@ -90,6 +111,7 @@ def _newest_shared(
 def _restore(member: Member, saved: Saved) -> None:
     """Bring a member and its folder to a checkpoint of its own."""
     facts = saved.member
+    member.folder.reopen()
     member.folder.cut_tables(_tables(saved))
     restore_watch(member.watch, cast("Mapping[str, object]", saved.facts["watch"]))
     member.best_row, member.best_weights = facts["best_row"], facts["best_weights"]
@@ -100,38 +122,50 @@ def _restore(member: Member, saved: Saved) -> None:
         member.best = saved.part("best") or saved.part("model")
         member.save_best()
     if facts["diverged_at"] is not None:
-        member.diverged = Divergence(facts["diverged_at"], saved.part("model"))
-
-
-def _begin_anew(member: Member) -> None:
-    """Empty the folder of a member that has no checkpoint to go on from."""
-    member.folder.cut_tables({})
-    for which in (*_GENERATIONS, "best"):
-        with suppress(FileNotFoundError):
-            member.folder.checkpoint_path(which).unlink()
+        member.diverged = Divergence(facts["diverged_at"], saved.part("model"), saved.weights, saved.left_out)
 
 
 def _candidates(member: Member, notes: list[str]) -> dict[Checkpoint, Saved]:
-    """The whole checkpoints of a member that are its own."""
+    """The whole checkpoints of a member that are its own.
+
+    Raises DataError where there are whole ones, and none that fits.
+    """
     found: dict[Checkpoint, Saved] = {}
+    misfits: list[str] = []
     for which in _GENERATIONS:
-        if not member.folder.checkpoint_path(which).exists():
+        path = member.folder.checkpoint_path(which)
+        if not path.exists():
             continue
         try:
-            found[which] = _read(member.folder, which, identity=member.identity)
+            tensors, facts = load_checkpoint(path)
         except DataError as error:
-            notes.append(f"{error}; what was saved before it is used")
+            notes.append(f"{str(error).rstrip('.')}; it is left out")
+            continue
+        try:
+            found[which] = _understand(member, which, tensors, facts)
+        except DataError as error:
+            misfits.append(str(error).rstrip("."))
+    if misfits and not found:
+        raise DataError(
+            f"run '{member.folder.name}' cannot go on: {'; '.join(misfits)}. Bring back what was changed, or "
+            "begin a new run; nothing was removed."
+        )
+    notes += [f"{misfit}; it is left out" for misfit in misfits]
     return found
 
 
-def _read(folder: RunFolder, which: Checkpoint, *, identity: str) -> Saved:
-    path = folder.checkpoint_path(which)
-    tensors, facts = load_checkpoint(path)
-    if facts.get("identity") != identity:
-        raise DataError(f"{str(path)!r} belongs to another run: its config, seed or data are not these")
-    position = cast("Mapping[str, int]", facts["position"])
-    saved = Saved(Position(position["epoch"], position["step"]), tensors, facts)
-    check_tables(folder.path, _tables(saved))
+def _understand(member: Member, which: Checkpoint, tensors: Mapping[str, Tensor], facts: Facts) -> Saved:
+    path = str(member.folder.checkpoint_path(which))
+    if facts.get("identity") != member.identity:
+        raise DataError(f"{path!r} belongs to another run: its config, seed or data are not these")
+    try:
+        position = cast("Mapping[str, int]", facts["position"])
+        saved = Saved(Position(int(position["epoch"]), int(position["step"])), dict(tensors), facts)
+        tables = _tables(saved)
+        check_facts(saved)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path!r} is not a checkpoint of a run: {error!r}") from None
+    check_tables(member.folder.path, tables)
     return saved
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-
-import torch
+from collections.abc import Callable, Sequence
 
 from ..records.run_folder import RunFolder
 from ..specs.errors import ConfigError, DataError, DivergedError
@@ -12,9 +10,9 @@ from ..specs.experiment import Experiment
 from ..specs.flat import flatten, varied_paths
 from ..specs.load import load_experiment, located
 from ..specs.optimizers import CosineSchedule, OneCycleSchedule
-from ..specs.resolved import resolved_yaml
 from ..specs.weighting import Scheduled
 from .assemble import Workshop
+from .devices import replay_threads
 from .final import RunResult
 from .interruption import Interruption
 from .reporter import Reporter, SilentReporter
@@ -52,18 +50,18 @@ def resume_experiment(
     if plan.get("engine") == "stack":
         raise ConfigError(
             f"run '{folder.name}' was trained in one stack with others; resume their comparison: "
-            f"mlx compare --resume {folder.path.parent.parent}"
+            f"{folder.way_on()}"
         )
     is_longer = wanted.training.epochs > begun.training.epochs
-    summary = folder.read_summary() or {}
-    if folder.status == "diverged" or (folder.status == "finished" and not is_longer):
-        ended = RunResult.load(summary)
+    status = folder.status
+    if status == "diverged" or (status == "finished" and not is_longer):
+        ended = RunResult.load(folder.read_summary() or {}, run=str(folder.path))
         (reporter or SilentReporter()).message(f"run '{folder.name}' has {_describe_end(ended)}")
         return _checked(ended)
     with located(wanted):
-        _replay_threads(plan)
+        replay_threads(plan)
         session = Session(
-            [wanted],
+            [wanted.model_copy(update={"name": begun.name})],
             stacked=False,
             device=str(plan.get("device")),
             reporter=reporter,
@@ -72,9 +70,6 @@ def resume_experiment(
         _check_data(folder, session.workshop)
         if inspect is not None:
             inspect(session.workshop)
-        folder.claim()
-        if wanted.training != begun.training:
-            folder.lengthen(resolved_yaml(wanted.model_copy(update={"name": begun.name})))
         (result,) = session.resume([folder], folder.path.parent, command)
     return _checked(result)
 
@@ -122,13 +117,6 @@ def _check_data(folder: RunFolder, workshop: Workshop) -> None:
             f"the data have changed since '{folder.name}' was begun: their fingerprint is "
             f"{fingerprint[:12]}, then it was {trained[:12]}; bring them back, or begin a new run."
         )
-
-
-def _replay_threads(plan: Mapping[str, object]) -> None:
-    """The number of threads decides how sums are split, and with it their last bits."""
-    threads = plan.get("threads")
-    if isinstance(threads, int) and threads > 0:
-        torch.set_num_threads(threads)
 
 
 def _describe_end(result: RunResult) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from signal import Signals
 
-from ..records.run_folder import RunFolder
+from ..records.run_folder import ENDED, RunFolder
 from ..specs.errors import MachineError, MlxError
 from ..specs.experiment import Experiment
+from ..specs.resolved import resolved_yaml
 from .assemble import Workshop, narrow, open_workshop
 from .blueprint import draw_blueprint
 from .devices import choose_device, prepare_process
@@ -73,14 +74,11 @@ class Session:
     ) -> list[RunResult]:
         """Train on from what lies in the folders, one for each experiment, to the end that all would have
         come to without a stop. A member without a folder gets a new one; one that has ended stays so."""
+        taken, resumption = self._take_over(folders, runs, command)
+        for note in resumption.notes:
+            self.reporter.message(note)
         with self._closing() as members:
-            for experiment, folder in zip(self.experiments, folders, strict=True):
-                kept = folder or self._create(experiment, runs, command)
-                members.append(self._member(experiment, kept))
-                members[-1].take_over()
-            resumption = resume_members(members)
-            for note in resumption.notes:
-                self.reporter.message(note)
+            members.extend(taken)
             going = [position for position, member in enumerate(members) if not member.stopped]
             experiments = [self.experiments[position] for position in going]
             begins = not resumption.saved
@@ -94,6 +92,28 @@ class Session:
             means = restore_means(trainee, saved) if resumption.position.step else None
             return self._complete(trainee, members, resumption, means)
 
+    def _take_over(
+        self, folders: Sequence[RunFolder | None], runs: Path, command: Sequence[str]
+    ) -> tuple[list[Member], Resumption]:
+        """The members at the position that all share; what cannot go on is left as it was."""
+        taken: list[Member] = []
+        try:
+            for experiment, folder in zip(self.experiments, folders, strict=True):
+                kept = folder or self._create(experiment, runs, command)
+                member = self._member(experiment, kept)
+                member.take_over(is_longer=kept.config_text() != resolved_yaml(experiment))
+                taken.append(member)
+            resumption = resume_members(taken)
+            for member, experiment in zip(taken, self.experiments, strict=True):
+                if not member.ended:
+                    member.folder.lengthen(resolved_yaml(experiment))
+        except (MlxError, KeyboardInterrupt):
+            for member in taken:
+                with suppress(MachineError):
+                    member.folder.release()
+            raise
+        return taken, resumption
+
     @contextmanager
     def _closing(self) -> Generator[list[Member]]:
         """The members of this session; whatever stops it is written into their folders."""
@@ -102,15 +122,26 @@ class Session:
             with machine_failures_told("training", load=self.load):
                 yield members
         except KeyboardInterrupt as error:
-            self.ending.close_all(members, "interrupted", _describe(error), self._times())
-            if isinstance(error, Interrupted) and not self.stacked and members:
-                error.way_on = members[0].folder.way_on()
+            with self.interruption.ignored():
+                self.ending.close_all(members, "interrupted", _describe(error), self._times())
+            if isinstance(error, Interrupted):
+                error.outcome = self._outcome(members)
             raise
         except MlxError as error:
-            self.ending.close_all(members, "failed", str(error), self._times())
-            if isinstance(error, MachineError) and not self.stacked and members:
-                self.reporter.message(f"{members[0].folder.way_on()} goes on from what was saved")
+            with self.interruption.ignored():
+                self.ending.close_all(members, "failed", str(error), self._times())
+            if isinstance(error, MachineError):
+                error.outcome = self._outcome(members)
             raise
+
+    def _outcome(self, members: Sequence[Member]) -> str | None:
+        """What is left of a run that was stopped, for its user."""
+        if self.stacked or not members or not members[0].folder.path.is_dir():
+            return None
+        folder = members[0].folder
+        if folder.status in ENDED:
+            return f"the run is complete: {folder.path}"
+        return f"{folder.way_on()} goes on from what was saved"
 
     def _create(self, experiment: Experiment, runs: Path, command: Sequence[str]) -> RunFolder:
         members = len(self.experiments) if self.stacked else None
@@ -138,6 +169,7 @@ class Session:
             self._fit(trainee, members, resumption.position, means)
         self._lap("train")
         self.seconds["train"] += resumption.seconds
+        self.started -= resumption.seconds
         return [self.ending.finish(each, index, self._times()) for index, each in enumerate(members)]
 
     def _fit(

@@ -77,7 +77,9 @@ class DynamicWeightAverage(Weighting):
         trainee.knobs = weigh(trainee.knobs, factors, self._own)
 
     def close_epoch(self, trainee: Trainee, means: Ledger) -> None:
-        self._losses = [means.raw[: len(means.terms)].detach().clone(), self._losses[0]]
+        raw = means.raw[: len(means.terms)].detach().clone()
+        # An epoch whose steps were all left out has no means.
+        self._losses = [torch.where(raw.isnan(), self._losses[0], raw), self._losses[0]]
 
     def state(self) -> dict[str, Tensor]:
         return {

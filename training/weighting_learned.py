@@ -142,7 +142,8 @@ class GradNormWeighting(Weighting):
 
     def close_step(self, trainee: Trainee, ledger: Ledger) -> None:
         losses = ledger.raw[: len(self._own)].detach()
-        self._first = torch.where(self._first.isnan(), losses, self._first)
+        is_first = self._first.isnan() & losses.isfinite()
+        self._first = torch.where(is_first, losses, self._first)
         self._factors.step(trainee, self._gradient(losses))
         values = self._factors.values
         # The paper's weights are norms' factors: a step past 0 would climb a loss, so it ends at 0.

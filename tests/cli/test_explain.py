@@ -135,7 +135,7 @@ def test_overrides_and_a_run_of_another_network(mlx: Mlx, folder: Path) -> None:
     [
         (["losses.digit.weight=2"], "give a config or a run to look at."),
         (["two.yaml", "a", "b"], "one config and one run at the most, but 3 were given: 'b'."),
-        (["two.yaml", "nothing"], "no run named 'nothing': 'runs' holds no run yet."),
+        (["two.yaml", "nothing"], "no run named 'nothing': there is no folder 'runs'."),
         (
             ["two.yaml", "--format", "tabel"],
             "--format: no format named 'tabel'; did you mean 'table'? Formats: table, markdown, json, svg.",

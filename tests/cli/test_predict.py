@@ -138,7 +138,7 @@ def test_mistakes(folder: Path, table_run: Path, assert_fails: AssertFails) -> N
         ([run, "few.csv", *out], 3, [("few.csv", sentence) for sentence in lines]),
         ([run, "gone.csv", *out], 3, [("gone.csv", "no such file")]),
         ([run, ".", *out], 2, [(None, "'.' is a folder; name a file in it.")]),
-        (["gone", "rows.csv", *out], 2, [(None, "no run named 'gone': 'runs' holds no run yet.")]),
+        (["gone", "rows.csv", *out], 2, [(None, "no run named 'gone': there is no folder 'runs'.")]),
         (
             [run, "rows.csv", "-o", "rows.csv"],
             2,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlx_runner.records.comparison_folder import ComparisonFolder
 from mlx_runner.records.conditions import parse_condition
 from mlx_runner.records.run_folder import RunFolder
 
@@ -67,7 +68,7 @@ def test_the_document(mlx: Mlx, shelf: Path) -> None:
     code, out, err = mlx("runs", "--json", folder=shelf)
     assert (code, err) == (0, "")
     document = json.loads(out)
-    assert list(document) == ["runs"]
+    assert (list(document), document["comparisons"]) == (["runs", "comparisons"], [])
     new, old, broken = document["runs"]
     assert (new["status"], new["seed"], new["epochs"], new["metrics"]) == ("running", 4, 0, {})
     assert broken["status"] == "damaged"
@@ -102,10 +103,37 @@ def test_another_folder(mlx: Mlx, shelf: Path) -> None:
 
 
 def test_no_runs(mlx: Mlx, tmp_path: Path) -> None:
-    assert mlx("runs", folder=tmp_path) == (0, "no runs here yet: mlx train CONFIG makes one\n", "")
+    assert mlx("runs", folder=tmp_path) == (
+        0,
+        "no runs here yet, there is no folder 'runs': mlx train CONFIG makes one\n",
+        "",
+    )
     code, out, err = mlx("runs", "--json", folder=tmp_path)
-    assert (code, json.loads(out), err) == (0, {"runs": []}, "")
+    assert (code, json.loads(out), err) == (0, {"runs": [], "comparisons": []}, "")
     assert not any(tmp_path.iterdir())
+
+
+def test_comparisons_are_listed(mlx: Mlx, shelf: Path) -> None:
+    comparison = ComparisonFolder.create(shelf / "runs", "two", plan={}, configs={})
+    RunFolder.create(comparison.members_path, "a", config_text="name: a\n", environment={}, plan={})
+    name = comparison.path.name
+    out = mlx("runs", folder=shelf)[1]
+    assert out.endswith(f"comparisons, each shown by mlx compare PATH:\n  {name} (running, 1 member)\n")
+    assert name not in mlx("runs", "--filter", "status=finished", folder=shelf)[1]
+    comparison.release()
+    document = json.loads(mlx("runs", "--json", folder=shelf)[1])
+    assert document["comparisons"] == [
+        {"name": name, "path": f"runs/{name}", "status": "interrupted", "members": 1}
+    ]
+    message = f"mlx: 'runs/{name}' is a comparison, not a run; see it with: mlx compare runs/{name}\n"
+    assert mlx("runs", "show", name, folder=shelf) == (2, "", message)
+
+
+def test_scores_of_the_last_epoch(mlx: Mlx, shelf: Path) -> None:
+    (new,) = (shelf / "runs").glob("*_new")
+    RunFolder(new).append_metrics({"epoch": 1, "train/loss": 0.5, "validation/loss": 0.75})
+    assert _rows(mlx("runs", folder=shelf)[1])[2][1:] == ["running", "4", "1", "0.7500"]
+    assert json.loads(mlx("runs", "--json", folder=shelf)[1])["runs"][0]["metrics"] == {}
 
 
 def test_a_file_is_no_folder(mlx: Mlx, tmp_path: Path) -> None:

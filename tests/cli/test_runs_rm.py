@@ -90,7 +90,8 @@ def test_a_comparison_and_a_run_elsewhere(
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     run = RunFolder.create(elsewhere, "far", config_text="name: x\n", environment={}, plan={})
     run.write_summary({"status": "finished"})
-    assert mlx("runs", "rm", "two_compare", str(run.path), folder=shelf)[0] == 0
+    assert mlx("runs", "rm", "two_compare", folder=shelf)[0] == 2, "not by a part of its name"
+    assert mlx("runs", "rm", comparison.path.name, str(run.path), folder=shelf)[0] == 0
     assert not comparison.path.exists()
     assert [path.name.split(".")[2] for path in (elsewhere / ".trash").iterdir()] == [run.name]
     assert mlx("runs", "restore", "two_compare", str(run.path), folder=shelf)[0] == 0

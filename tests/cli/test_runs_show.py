@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from mlx_runner.records.checksums import write_checksums
+from mlx_runner.records.comparison_folder import ComparisonFolder
 from mlx_runner.records.run_folder import RunFolder
 
 Mlx = Callable[..., tuple[int, str, str]]
@@ -164,4 +165,45 @@ def test_verify_a_run_that_lacks_files(mlx: Mlx, tmp_path: Path) -> None:
 
 
 def test_verify_nothing(mlx: Mlx, tmp_path: Path) -> None:
+    assert mlx("runs", "verify", folder=tmp_path) == (2, "", "mlx: there is no folder 'runs'.\n")
+    (tmp_path / "runs").mkdir()
     assert mlx("runs", "verify", folder=tmp_path) == (0, "0 runs intact: 0 by checksums, 0 by contents\n", "")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["verify"], ["show", "a"], ["diff", "a", "b"], ["rm", "a"], ["rm", "--purge", "-y"], ["tag", "a", "b"]],
+    ids=" ".join,
+)
+def test_a_folder_that_is_not_there(mlx: Mlx, tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "runs").mkdir()
+    code, out, err = mlx("runs", *command, "--runs", "rusn", folder=tmp_path)
+    assert (code, out) == (2, "")
+    assert err.endswith("there is no folder 'rusn'; did you mean 'runs'?\n")
+
+
+def test_a_damaged_newest_run_is_the_latest(mlx: Mlx, tmp_path: Path) -> None:
+    RunFolder.create(tmp_path / "runs", "good", config_text="name: a\n", environment={}, plan={})
+    (tmp_path / "runs" / "29990101-000000_bad").mkdir()
+    code, out, err = mlx("runs", "show", "latest", folder=tmp_path)
+    assert (code, out) == (3, "")
+    assert err.startswith("mlx: the latest run, 'runs/29990101-000000_bad', is damaged; name another one")
+    assert mlx("runs", "verify", "latest", folder=tmp_path)[0] == 3
+    assert mlx("runs", "rm", "latest", folder=tmp_path)[0] == 0
+    assert [path.name[15:] for path in (tmp_path / "runs").glob("2*")] == ["_good"]
+
+
+def test_verify_the_members_of_a_comparison(mlx: Mlx, tmp_path: Path) -> None:
+    comparison = ComparisonFolder.create(tmp_path / "runs", "two", plan={}, configs={})
+    members = comparison.members_path
+    run = RunFolder.create(members, "a", config_text="name: a\n", environment={}, plan={})
+    run.write_summary({"status": "finished", "metrics": {}})
+    for named in ([], [comparison.path.name]):
+        assert (
+            mlx("runs", "verify", *named, folder=tmp_path)[1]
+            == "1 run intact: 1 by checksums, 0 by contents\n"
+        )
+    (run.path / "config.yaml").write_text("name: b\n", "utf-8")
+    code, out, _ = mlx("runs", "verify", folder=tmp_path)
+    place = run.path.relative_to(tmp_path)
+    assert (code, out) == (3, f"{place}/config.yaml: its bytes are not those that it had (SHA-256)\n")

@@ -158,6 +158,7 @@ def test_an_error_during_training_closes_the_run(
     monkeypatch.setattr(RunFolder, "append_metrics", fill_disk)
     (tmp_path / "tiny.yaml").write_text(tiny, "utf-8")
     ended = mlx("train", "tiny.yaml", "--quiet", folder=tmp_path)
-    assert ended == (6, "", "mlx: cannot write 'metrics.csv': the disk is full\n")
     (run,) = (tmp_path / "runs").iterdir()
+    goes_on = f"mlx train --resume runs/{run.name} goes on from what was saved"
+    assert ended == (6, "", f"mlx: cannot write 'metrics.csv': the disk is full\n{goes_on}\n")
     assert json.loads((run / "summary.json").read_text("utf-8"))["status"] == "failed"

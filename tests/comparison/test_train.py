@@ -100,24 +100,22 @@ def test_another_baseline_on_reading(folder: ComparisonFolder) -> None:
         read_comparison(folder, baseline="no_digt", metric=None, sort=None)
 
 
-def _kill(folder: ComparisonFolder) -> tuple[Path, Path, list[Path]]:
-    """As a kill leaves it: one member half-way, one not begun, no results; the two and the finished ones."""
-    half, unbegun, *finished = sorted(
-        folder.members_path.iterdir(), key=lambda path: "no_digit" not in path.name
-    )
-    (half / "summary.json").unlink()
-    shutil.rmtree(unbegun)
+def _kill(folder: ComparisonFolder) -> tuple[Path, list[Path]]:
+    """As a kill at the very end leaves it: one member without its scores, no results; it and the others."""
+    half, *finished = sorted(folder.members_path.iterdir(), key=lambda path: "no_digit" not in path.name)
+    for name in ("summary.json", "checksums.json", "labels.csv"):
+        (half / name).unlink()
     for name in ("comparison.json", "comparison.md", "members.csv"):
         (folder.path / name).unlink()
-    return half, unbegun, finished
+    return half, finished
 
 
 def test_a_killed_comparison_goes_on(folder: ComparisonFolder, load: Load) -> None:
     before = read_table(folder.path / "comparison.csv")
-    half, _, finished = _kill(folder)
+    half, finished = _kill(folder)
     kept = {path: (path / "summary.json").stat().st_mtime_ns for path in finished}
     told = read_comparison(folder, baseline=None, metric=None, sort=None).notes if finished else ()
-    assert any("2 of 4 members have not ended" in note for note in told)
+    assert any("1 of 4 members have not ended" in note for note in told)
     resume_comparison(
         folder, Wish(), given=_settings(load), execution=Execution(folder.path, "auto", ["mlx"])
     )
@@ -130,6 +128,15 @@ def test_a_killed_comparison_goes_on(folder: ComparisonFolder, load: Load) -> No
     assert len(folder.member_folders()) == 4
 
 
+def test_a_member_that_was_removed_is_missed_by_its_stack(folder: ComparisonFolder) -> None:
+    """It would be trained in another stack than before, to other last bits."""
+    half, _ = _kill(folder)
+    shutil.rmtree(half)
+    execution = Execution(folder.path, "auto", [])
+    with pytest.raises(DataError, match=r"cannot go on with the other members of the stack: .* Bring"):
+        resume_comparison(folder, Wish(), given=None, execution=execution)
+
+
 def test_resuming_what_is_finished_trains_nothing(folder: ComparisonFolder) -> None:
     members = {path: path.stat().st_mtime_ns for path in folder.members_path.rglob("*")}
     judgement = resume_comparison(folder, Wish(), given=None, execution=Execution(folder.path, "auto", []))
@@ -139,7 +146,10 @@ def test_resuming_what_is_finished_trains_nothing(folder: ComparisonFolder) -> N
 
 def test_resuming_another_comparison_is_refused(folder: ComparisonFolder, load: Load) -> None:
     execution = Execution(folder.path, "auto", [])
-    with pytest.raises(ConfigError, match=r"was begun with other settings \(the settings paper, no_digit\)"):
+    with pytest.raises(
+        ConfigError,
+        match=r"\(the settings paper, no_digit; changed: training\.epochs\)",
+    ):
         resume_comparison(folder, Wish(), given=_settings(load, "training.epochs=2"), execution=execution)
     with pytest.raises(ConfigError, match=r"other settings \(the number of seeds\)"):
         given = replace(_settings(load), seeds=5)
@@ -150,7 +160,7 @@ def test_a_member_at_work_elsewhere_is_left_alone(
     folder: ComparisonFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record, "_PATIENCE_SECONDS", 0.5)
-    half, *_ = _kill(folder)
+    half, _ = _kill(folder)
     (half / "process.json").write_text(json.dumps(describe_process()))
     with pytest.raises(ConfigError, match="is still being trained by another process"):
         resume_comparison(folder, Wish(), given=None, execution=Execution(folder.path, "auto", []))

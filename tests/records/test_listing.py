@@ -10,9 +10,11 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
-from mlx_runner.records.listing import RunRecord, find_run, find_run_path, list_runs, read_record
+from mlx_runner.records import atomic
+from mlx_runner.records.atomic import read_bytes
+from mlx_runner.records.listing import RunRecord, find_latest, find_run, find_run_path, list_runs, read_record
 from mlx_runner.records.run_folder import RunFolder
-from mlx_runner.specs.errors import ConfigError
+from mlx_runner.specs.errors import ConfigError, DataError
 
 MakeRun = Callable[..., RunFolder]
 
@@ -90,7 +92,14 @@ def test_damaged_folders_are_listed_as_such(tmp_path: Path) -> None:
     (tmp_path / "20250101-000000_file").write_text("")
     status = {record.name.partition("_")[2]: record.status for record in list_runs(tmp_path)}
     assert status == {"good": "running", **dict.fromkeys(("empty", "a", "b", "c", "d"), "damaged")}
-    assert find_run(tmp_path, "latest") == good
+    assert find_run(tmp_path, "good") == good
+    for find in (lambda: find_run(tmp_path, "latest"), lambda: find_latest(tmp_path, "d")):
+        with pytest.raises(
+            DataError, match=r"^the latest run.*'.*/20250104-100000_d', is damaged; name another"
+        ):
+            find()
+    assert find_run_path(tmp_path, "latest").name == "20250104-100000_d"
+    assert find_latest(tmp_path, "good") == good
 
 
 def test_folders_of_others_do_not_stop_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,19 +188,18 @@ def test_what_vanishes_while_it_is_read_is_left_out(
         root, looks = tmp_path / str(last_look), 0
         run, other = make_run(root), make_run(root / "other", status=None)
 
-        def read(path: Path) -> bytes:
+        def read(path: Path, **options: int) -> bytes | None:
             nonlocal looks
-            with path.open("rb") as file:
-                data = file.read()
-            looks += 1
-            if looks == last_look:
+            data = read_bytes(path, **options)
+            looks += data is not None
+            if data is not None and looks == last_look:
                 run.path.rename(root / ".gone")
                 if is_replaced:
                     other.path.rename(run.path)
             return data
 
         with monkeypatch.context() as patch:
-            patch.setattr(Path, "read_bytes", read)
+            patch.setattr(atomic, "read_bytes", read)
             record = read_record(run.path)
         return looks, record
 
@@ -258,3 +266,35 @@ def test_the_folder_of_a_damaged_run_is_found(make_run: MakeRun, tmp_path: Path)
         find_run_path(tmp_path, str(tmp_path))
     with pytest.raises(ConfigError, match="there is no such folder"):
         find_run_path(tmp_path, str(tmp_path / "absent"))
+
+
+def test_the_last_epoch_of_a_run_without_scores(make_run: MakeRun, tmp_path: Path) -> None:
+    last = {"train/loss": 0.5, "validation/loss": 1.0}
+    for name, status in (("working", None), ("failed", "failed"), ("finished", "finished")):
+        record = read_record(make_run(tmp_path, name, status=status, metrics={}).path)
+        assert record is not None
+        assert (record.metrics, record.last_epoch) == ({}, {} if name == "finished" else last)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    _create(tmp_path / "runs", "headline", "2025-01-01T10:00:00.000+00:00")
+    meant = rf"there is no folder '.*/rusn'; did you mean '{tmp_path}/runs'\?"
+    for text in ("headline", "latest"):
+        with pytest.raises(ConfigError, match=meant):
+            find_run(tmp_path / "rusn", text)
+
+
+def test_a_comparison_is_named_in_full(tmp_path: Path) -> None:
+    path = tmp_path / "20260101-120000_two_compare"
+    (path / "members").mkdir(parents=True)
+    for text in ("two_compare", path.name, str(path)):
+        with pytest.raises(
+            ConfigError, match=f"'{path}' is a comparison, not a run; see it with: mlx compare {path}"
+        ):
+            find_run(tmp_path, text)
+    for text in (path.name, str(path)):
+        assert find_run_path(tmp_path, text, comparisons=True) == path
+    with pytest.raises(ConfigError, match=f"a comparison must be named in full: {path.name}"):
+        find_run_path(tmp_path, "two_compare", comparisons=True)
+    with pytest.raises(ConfigError, match="there is no latest run"):
+        find_run_path(tmp_path, "latest", comparisons=True)

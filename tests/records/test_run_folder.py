@@ -243,12 +243,14 @@ def test_status_over_a_life(tmp_path: Path) -> None:
     (run.path / "process.json").write_text(to_json({**describe_process(), "started": 1, "pid": 2**30}))
     assert run.status == "lost"
     run.claim()
+    run.reopen()
     assert run.status == "running"
     run.write_summary({"status": "interrupted", "metrics": {"train/loss": math.nan}})
     assert run.status == "interrupted"
     assert run.read_summary() == {"status": "interrupted", "metrics": {"train/loss": None}}
     assert not (run.path / "process.json").exists()
     run.claim()
+    run.reopen()
     assert run.status == "running"
     assert run.read_summary() is None
 

@@ -100,6 +100,9 @@ def test_reverse_leaves_those_without_a_value_last(shelf: Path) -> None:
         ("test/los < 1", "'test/loss'"),
         ("test/digits/f1 < 1", "'test/digits/f1_macro'"),
         ("config.optimizer.learning_rat = 1", "'config.optimizer.learning_rate'"),
+        ("config.optimizer.lr = 1", "'config.optimizer.learning_rate'?"),
+        ("optimizer.learning_rate = 1", "'config.optimizer.learning_rate'?"),
+        ("config.learning_rate = 1", "'config.optimizer.learning_rate'?"),
         ("config.name.first = a", "'config.name'"),
     ],
 )
@@ -125,15 +128,18 @@ def test_an_unknown_key_is_refused_everywhere(shelf: Path) -> None:
     ("text", "reason"),
     [
         ("status = finshed", "no status named 'finshed'; did you mean 'finished'? Statuses: finished, "),
-        ("seed = a", "'seed = a' can be true of no run: there is a number; compare it with one."),
-        ("epochs ~ 1", "can be true of no run: there is a number"),
-        ("name > 3", "'name > 3' can be true of no run: there is text; ask with =, != or ~ (contains)."),
+        (
+            "seed = a",
+            "'seed = a' can be true of no run: 'seed' is a number; compare it with a number, not 'a'.",
+        ),
+        ("epochs ~ 1", "no run: 'epochs' is a number; compare it with =, !=, <, <=, > or >=."),
+        ("name > 3", "'name > 3' can be true of no run: 'name' is text; ask with =, != or ~ (contains)."),
         (
             "started > yesterday",
-            "there is a time; compare it with one, such as 2026-11-01 or 2026-11-01T10:30.",
+            "'started' is a time; compare it with one, such as 2026-11-01 or 2026-11-01T10:30.",
         ),
-        ("config.optimizer.type < 3", "there is text; ask with"),
-        ("test/loss = low", "there is a number"),
+        ("config.optimizer.type < 3", "'config.optimizer.type' is text; ask with"),
+        ("test/loss = low", "'test/loss' is a number; compare it with a number, not 'low'."),
     ],
 )
 def test_a_condition_without_a_meaning(shelf: Path, text: str, reason: str) -> None:

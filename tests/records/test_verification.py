@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from mlx_runner.records.checksums import Damage, write_checksums
+from mlx_runner.records.epoch_tables import TableState
 from mlx_runner.records.run_folder import RunFolder
 from mlx_runner.records.sealed import BLANK, seal
 from mlx_runner.records.tags import change_tags
@@ -193,6 +194,7 @@ def test_only_files_of_the_run_are_opened(finished: RunFolder) -> None:
 def test_checksums_of_an_earlier_end_do_not_count_while_a_run_is_at_work(finished: RunFolder) -> None:
     kept = (finished.path / "checksums.json").read_bytes()
     finished.claim()
+    finished.reopen()
     finished.append_metrics({"epoch": 3, "train/loss": 0.1, "validation/loss": 0.2})
     (finished.path / "checksums.json").write_bytes(kept)
     verification = verify_run(finished.path)
@@ -202,3 +204,29 @@ def test_checksums_of_an_earlier_end_do_not_count_while_a_run_is_at_work(finishe
 
 def test_what_is_not_there_is_not_verified(tmp_path: Path) -> None:
     assert verify_run(tmp_path / "gone") is None
+
+
+def _write_last(run: RunFolder, states: dict[str, TableState]) -> None:
+    """A checkpoint with the header that safetensors writes, and no tensor."""
+    tables = {name: state.document() for name, state in states.items()}
+    facts = json.dumps({"sha256": BLANK, "tables": tables})
+    header = json.dumps({"__metadata__": {"mlx": facts}}).encode()
+    run.checkpoint_path("last").write_bytes(seal(len(header).to_bytes(8, "little") + header))
+
+
+def test_tables_that_are_not_those_of_the_last_checkpoint(at_work: RunFolder) -> None:
+    states = at_work.table_states()
+    _write_last(at_work, states)
+    at_work.append_metrics({"epoch": 3, "train/loss": 0.1, "validation/loss": 0.2})
+    assert _damages(at_work) == [], "what came after the checkpoint may be anything"
+    path = at_work.path / "metrics.csv"
+    path.write_text(path.read_text("utf-8").replace("0.5", "0.4"), "utf-8")
+    problem = f"its first {states['metrics.csv'].size} bytes have changed"
+    assert _damages(at_work) == [Damage("metrics.csv", problem)]
+    (at_work.path / "timings.csv").unlink()
+    assert [damage.file for damage in _damages(at_work)] == ["metrics.csv", "timings.csv"]
+
+
+def test_a_checkpoint_of_strangers_names_no_other_file(at_work: RunFolder) -> None:
+    _write_last(at_work, {"../secret": TableState(3, "0" * 64), "metrics.csv": TableState(-1, "0" * 64)})
+    assert _damages(at_work) == []

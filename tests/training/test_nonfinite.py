@@ -82,6 +82,7 @@ def test_it_stops_and_names_term_output_layer_step_and_rows(folder: Path, tmp_pa
         "output": "scores",
         "value": "inf",
         "layer": None,
+        "left_out": 0,
     }
     weights, _ = load_checkpoint(RunFolder(path).checkpoint_path("last"))
     assert all(bool(torch.isfinite(each).all()) for each in weights.values())
@@ -142,7 +143,10 @@ def test_averages_are_not_spoilt(folder: Path, tmp_path: Path) -> None:
 
 def test_a_limit(folder: Path, tmp_path: Path) -> None:
     described = experiment(folder, on_nonfinite="skip", nonfinite_limit=2)
-    with pytest.raises(DivergedError, match="was inf at epoch 3, step"):
+    with pytest.raises(
+        DivergedError,
+        match=r"epoch 3, step \d \(training\.nonfinite_limit: 2 such steps were left out",
+    ):
         run_experiment(described, runs=tmp_path)
     (path,) = tmp_path.iterdir()
     assert len(RunFolder.open(path).read_metrics()) == 2
@@ -166,3 +170,10 @@ def test_a_limit_without_effect_is_refused(tmp_path: Path, tiny: str) -> None:
     path.write_text(tiny, "utf-8")
     with pytest.raises(ConfigError, match=r"training: nonfinite_limit has no effect with on_nonfinite: stop"):
         load_experiment(str(path), ["training.nonfinite_limit=3"])
+
+
+def test_without_any_number_to_watch_the_last_weights_are_kept(folder: Path, tmp_path: Path) -> None:
+    """One batch of all rows: every step is left out, and no epoch has a loss."""
+    result = run_experiment(experiment(folder, on_nonfinite="skip", batch_size=ROWS, epochs=2), runs=tmp_path)
+    assert result.best_epoch == 2
+    assert "train/loss was never a number: the last epoch's weights are kept" in result.notes

@@ -159,27 +159,6 @@ def test_a_frozen_network_keeps_its_weights() -> None:
         assert all(torch.equal(a, b) for a, b in zip(network.parameters(), start(), strict=True)), described
 
 
-def test_state_continues_exactly() -> None:
-    described = spec.Adam(learning_rate=0.01)
-    whole = ours(described, numerics="keras", steps=20)
-    network = Two(start())
-    parameters = FlatParameters(network, members=None)
-    state: dict[str, torch.Tensor] | None = None
-    for half in range(2):
-        optimizer = build_optimizer(
-            described, parameters, numerics="keras", learning_rates=(0.01,), schedule=lambda step: 1.0
-        )
-        if state is not None:
-            optimizer.load_state(state)
-        for step in range(10 * half, 10 * half + 10):
-            for segment, gradient in zip(parameters.segments.values(), gradients(step), strict=True):
-                segment.copy_(gradient.flatten())
-            optimizer.step(torch.zeros(()))
-        state = {name: each.clone() for name, each in optimizer.state().items()}
-    for mine, other in zip(network.parameters(), whole, strict=True):
-        assert torch.equal(mine.detach(), other)
-
-
 def test_exact_messages() -> None:
     with pytest.raises(
         ValidationError,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from mlx_runner.records.process import describe_process
 from mlx_runner.records.run_folder import RunFolder
 from mlx_runner.specs.errors import ConfigError, DataError, DivergedError
 from mlx_runner.specs.experiment import Experiment
@@ -115,7 +117,7 @@ def stopped(described: Experiment, runs: Path, step: int) -> RunFolder:
             reporter=StoppingReporter(interruption, step),
         )
     (path,) = runs.iterdir()
-    assert caught.value.way_on == f"mlx train --resume {path}"
+    assert caught.value.outcome == f"mlx train --resume {path} goes on from what was saved"
     run = RunFolder.open(path)
     assert run.status == "interrupted"
     return run
@@ -219,7 +221,7 @@ def test_members_that_were_saved_one_after_the_other_share_the_one_before(tmp_pa
             experiments,
             runs=tmp_path / "stopped",
             interruption=interruption,
-            reporter=StoppingReporter(interruption, 5),
+            reporter=StoppingReporter(interruption, 7),
         )
     ahead, behind = sorted(
         (RunFolder.open(path) for path in (tmp_path / "stopped").iterdir()), key=lambda run: run.name[16:]
@@ -232,7 +234,7 @@ def test_members_that_were_saved_one_after_the_other_share_the_one_before(tmp_pa
             experiments,
             runs=tmp_path / "stopped",
             interruption=interruption,
-            reporter=StoppingReporter(interruption, 3),
+            reporter=StoppingReporter(interruption, 1),
             folders=[ahead, behind],
         )
     shutil.rmtree(behind.path)
@@ -351,7 +353,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(whole: Path, tmp_path
     resume_experiment(run, reporter=reporter)
     assert_same_run(whole, run.path)
     assert re.search(
-        r"last\.safetensors' is not an intact checkpoint: .*; what was saved before it is used$",
+        r"last\.safetensors' is not an intact checkpoint: .*; it is left out$",
         reporter.messages[0],
     )
 
@@ -363,7 +365,7 @@ def test_without_any_whole_checkpoint_it_begins_anew(whole: Path, tmp_path: Path
     reporter = StoppingReporter(Interruption(), 0)
     resume_experiment(run, reporter=reporter)
     assert_same_run(whole, run.path)
-    assert reporter.messages[2] == "nothing was saved whole that goes on: training begins anew"
+    assert reporter.messages[2] == "nothing was saved whole before the stop: training begins anew"
 
 
 def test_the_checkpoint_of_another_run_is_refused(whole: Path, tmp_path: Path) -> None:
@@ -398,3 +400,84 @@ def test_a_run_that_lost_its_origin_goes_on(whole: Path, tmp_path: Path) -> None
     shutil.rmtree(origin)
     resume_experiment(run)
     assert_same_run(Path(straight.run), run.path)
+
+
+def test_what_does_not_fit_is_refused_not_thrown_away(tmp_path: Path) -> None:
+    """A table that an editor saved anew, with other line ends."""
+    run = stopped(experiment(), tmp_path, 13)
+    table = run.path / "metrics.csv"
+    table.write_bytes(table.read_bytes().replace(b"\n", b"\r\n"))
+    before = {path: path.read_bytes() for path in (run.path / "checkpoints").iterdir()}
+    with pytest.raises(DataError, match=r"go on: .*metrics\.csv' is damaged: .* nothing was removed\.$"):
+        resume_experiment(run)
+    assert {path: path.read_bytes() for path in (run.path / "checkpoints").iterdir()} == before
+    assert table.exists()
+
+
+def test_a_member_that_lost_its_checkpoints_stops_its_stack(tmp_path: Path) -> None:
+    interruption = Interruption()
+    with pytest.raises(Interrupted):
+        train_stack(
+            members()[:2],
+            runs=tmp_path,
+            interruption=interruption,
+            reporter=StoppingReporter(interruption, 8),
+        )
+    one, other = (
+        RunFolder.open(path) for path in sorted(tmp_path.iterdir(), key=lambda path: path.name[16:])
+    )
+    for which in ("last", "previous"):
+        other.checkpoint_path(which).unlink()
+    before = one.checkpoint_path("last").read_bytes()
+    with pytest.raises(DataError, match=f"^{other.name} cannot go on with the other members of the stack"):
+        train_stack(members()[:2], runs=tmp_path, folders=[one, other])
+    assert one.checkpoint_path("last").read_bytes() == before
+    assert len(one.read_metrics()) == 1
+
+
+def test_a_run_at_work_elsewhere_is_not_closed(tmp_path: Path) -> None:
+    """Another process that lives holds it; the refusal leaves no trace."""
+    run = stopped(experiment(), tmp_path, 13)
+    (run.path / "summary.json").unlink()
+    held = json.dumps(describe_process(os.getppid()))
+    (run.path / "process.json").write_text(held)
+    with pytest.raises(ConfigError, match="is still at work in process"):
+        train_stack([experiment()], runs=tmp_path, folders=[run])
+    assert (run.path / "process.json").read_text() == held
+    assert run.status == "running"
+
+
+def test_rows_of_a_diverged_member_stay_its_own(tmp_path: Path) -> None:
+    first, *_, diverging = members()
+    together = train_stack([diverging, first], runs=tmp_path / "stack")
+    alone = run_experiment(first, runs=tmp_path / "alone")
+    rows = [RunFolder(Path(each.run)).read_gradients() for each in (together[1], alone)]
+    assert [(row["epoch"], row["step"], row["layer"]) for row in rows[0]] == [
+        (row["epoch"], row["step"], row["layer"]) for row in rows[1]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        (
+            "plan.json",
+            '{"engine": "single", "device": "cpu", "threads": 99999999999}',
+            "99999999999 is no number",
+        ),
+        ("summary.json", '{"status": "finished"}', r"summary\.json is damaged: KeyError\('seconds'\)\."),
+    ],
+)
+def test_hostile_files_of_a_run(tmp_path: Path, file: str, text: str, message: str) -> None:
+    run = stopped(experiment(), tmp_path, 6)
+    (run.path / file).write_text(text)
+    with pytest.raises(DataError, match=message):
+        resume_experiment(run)
+
+
+@pytest.mark.parametrize("file", ["process.json", "summary.json"])
+def test_damaged_files_that_are_not_needed(whole: Path, tmp_path: Path, file: str) -> None:
+    run = stopped(experiment(), tmp_path, 6)
+    (run.path / file).write_text("{")
+    resume_experiment(run)
+    assert_same_run(whole, run.path)

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from mlx_runner.specs.optimizers import Adam
+from mlx_runner.training.member_checkpoint import START, Saved, capture_moving, restore_moving
 from mlx_runner.training.step import train_step
 from mlx_runner.training.weighting import take_members
 from torch import nn
@@ -180,10 +181,8 @@ def test_a_state_goes_on_where_it_was(weighed, workshop_of, batches_of, kind) ->
     for batch in batches_of(experiment, workshop, 1):
         ledger = train_step(whole, batch)
     whole.weighting.close_epoch(whole, ledger)
-    take = {name: each.clone() for name, each in whole.weighting.state().items()}
-    fresh.weighting.load_state(take)
-    fresh.parameters.values.copy_(whole.parameters.values)
-    fresh.optimizer.load_state(whole.optimizer.state())
+    tensors, facts = capture_moving(whole, None, None)
+    restore_moving(fresh, [Saved(START, {name: each.clone() for name, each in tensors.items()}, facts)])
     for trainee in (whole, fresh):
         trainee.weighting.open_epoch(trainee, 2)
     assert torch.equal(whole.knobs.weights, fresh.knobs.weights)
