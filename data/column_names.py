@@ -6,6 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from ..specs.errors import DataError, Path, Problem, nearest, quoted
 
+MOST_COLUMNS = 100_000
+"""Of a table."""
+
 # More names than this help nobody to find the right one.
 _MOST_LISTED = 30
 
@@ -40,6 +43,12 @@ def match_columns(
     if problems:
         raise DataError(problems)
     return left
+
+
+def refuse_too_many(names: Sequence[str], *, file: str, most: int = MOST_COLUMNS) -> None:
+    """Raises DataError, naming the file, for more columns than there is time for."""
+    if len(names) > most:
+        raise DataError(Problem(f"has {len(names):,} columns; at most {most:,} can be read", file=file))
 
 
 def require_columns(wanted: Iterable[str], available: Sequence[str], *, file: str, hint: str = "") -> None:
@@ -109,7 +118,7 @@ def _unmatched(pattern: str, available: Sequence[str], path: Path) -> Problem:
 
 
 def _listing(available: Sequence[str]) -> str:
-    names = [name if name.isprintable() and name.strip() else quoted(name) for name in available]
-    shown = ", ".join(names[:_MOST_LISTED])
-    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    first = available[:_MOST_LISTED]
+    shown = ", ".join(name if name.isprintable() and name.strip() else quoted(name) for name in first)
+    more = f" and {len(available) - _MOST_LISTED} more" if len(available) > _MOST_LISTED else ""
     return f"Columns: {shown or 'none'}{more}."

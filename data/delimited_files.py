@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..specs.errors import DataError, Problem, quoted
-from .column_names import require_columns
+from .column_names import refuse_too_many, require_columns
 from .delimited_records import BrokenRecord, Layout, lay_out, split_rows_of, whole_rows
 from .frame import Frame
 
@@ -68,6 +68,7 @@ class DelimitedReader:
                 raise DataError(Problem("is empty: there is no header and no row", file=self.file))
             return 0
         names, end = found
+        refuse_too_many(names, file=self.file)
         self._check_names(names)
         self.names = tuple(names)
         return len(text[:end].encode())

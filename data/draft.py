@@ -24,6 +24,9 @@ from .draft_target import Target
 from .draft_text import Plan, write_draft
 from .draft_yaml import Namer
 
+# With as many columns, and names as long, as these a draft is a config that can be read.
+_COMMON_COLUMNS, _COMMON_LENGTH = 100, 1_000
+
 # Names of files that say nothing about the data.
 _PLAIN_NAMES = ("train", "training", "data", "dataset", "table", "test", "part-0", "part-00000")
 
@@ -159,10 +162,13 @@ def _target_title(target: Target) -> str:
 
 
 def _check(text: str, plan: Plan) -> None:
-    """Raises DataError for more columns than a config can name."""
+    """Raises DataError for more columns, or longer names, than a config can hold."""
     try:
         validate(Experiment, parse_yaml(text, file=plan.saved_as))
     except ConfigError:
-        too_long = len(text.encode()) > MAX_BYTES or len(plan.sample.columns) > 10_000
-        assert too_long, "a draft of a common size can be read"
-        raise DataError("the table has too many columns for a config to name them all.") from None
+        columns = plan.sample.columns
+        is_large = len(text.encode()) > MAX_BYTES or len(columns) > _COMMON_COLUMNS
+        is_large |= max(map(len, columns)) > _COMMON_LENGTH
+        assert is_large, "a draft of a common size can be read"
+        message = "the table has too many columns, or too long names, for a config to name them all."
+        raise DataError(message) from None

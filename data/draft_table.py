@@ -9,6 +9,7 @@ from pathlib import Path
 from ..specs.columns import Numeric
 from ..specs.errors import ConfigError, DataError, MachineError, Problem, quoted
 from ..specs.files import TableFiles
+from .column_names import refuse_too_many
 from .draft_reading import guess_encoding, guess_separator
 from .file_paths import FileFormat, find_files, format_of, open_binary
 from .frame import Frame
@@ -18,6 +19,8 @@ from .table_files import read_columns, stream_frames
 
 MOST_ROWS = 100_000
 _MOST_CELLS = 20_000_000
+# No config could name more of them.
+_MOST_COLUMNS = 20_000
 
 _SPELLINGS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}
 
@@ -68,6 +71,7 @@ def read_sample(path: str, *, encoding: str | None = None, separator: str | None
         inputs={"all": Numeric(columns=("*",))},
     )
     names, nested = _columns(spec, files[0], file_format)
+    refuse_too_many(names, file=str(files[0]), most=_MOST_COLUMNS)
     plain = [name for name in names if name not in nested]
     if names and not plain:
         message = "every column holds lists, objects or bytes, where a cell is text, a number or a date"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..specs.errors import DataError, Problem, quoted
 from ..specs.wording import kind_of
-from .column_names import require_columns
+from .column_names import refuse_too_many, require_columns
 from .frame import Frame
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class JsonLinesReader:
             self.names = tuple(dict.fromkeys(key for row in rows for key in row))
             if not self.names:
                 raise DataError(Problem("has no columns: its objects have no keys", file=self.file))
+            refuse_too_many(self.names, file=self.file)
             require_columns(self.columns or (), self.names, file=self.file)
         numbers: NDArray[np.int64] = np.array(places, dtype=np.int64)
         yield Frame(self._frame(rows, numbers), (self.file,), np.zeros(len(rows), dtype=np.int64), numbers)

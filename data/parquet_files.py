@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..specs.errors import DataError, MachineError, Problem, quoted
 from .available_memory import check_memory
-from .column_names import require_columns
+from .column_names import refuse_too_many, require_columns
 from .frame import Frame
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ def parquet_names(path: Path, file: str | None = None) -> tuple[str, ...]:
     import polars as pl
 
     with _reading(file or str(path)):
-        return tuple(pl.scan_parquet(path, glob=False).collect_schema().names())
+        names = tuple(pl.scan_parquet(path, glob=False).collect_schema().names())
+    refuse_too_many(names, file=file or str(path))
+    return names
 
 
 def parquet_frames(
