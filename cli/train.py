@@ -16,6 +16,7 @@ from .plain_text import plain
 
 if TYPE_CHECKING:
     # Not at run time: `mlx --help` imports no torch.
+    from ..records.run_folder import RunFolder
     from ..training.assemble import Workshop
     from ..training.final import RunResult
     from ..training.reporter import Reporter
@@ -85,19 +86,38 @@ def train(
         from ..records.run_folder import RunFolder
 
         folder = RunFolder.open(Path(result.run))
-        if json:
-            from ..records.numbers import to_json
-
-            sys.stdout.write(to_json(result.document()))
-        else:
-            from .render import render_run
-
-            render_run(folder)
-        if result.is_new:
+        try:
+            _show(result, folder, json=json)
+        finally:
             # Last: a disk that is full by now costs the pictures, not the results.
-            from ..records.plots import plot_run
+            _draw(result, folder)
 
-            plot_run(folder)
+
+def _show(result: RunResult, folder: RunFolder, *, json: bool) -> None:
+    if json:
+        from ..records.numbers import to_json
+
+        sys.stdout.write(to_json(result.document()))
+    else:
+        from .render import render_run
+
+        render_run(folder)
+    sys.stdout.flush()
+
+
+def _draw(result: RunResult, folder: RunFolder) -> None:
+    """The plots, once more for a run that had ended: it may have been killed before all were drawn."""
+    from ..records.plots import plot_run
+    from ..specs.errors import MachineError
+    from .failures import reported_failures
+
+    try:
+        plot_run(folder)
+    except MachineError as error:
+        if result.is_new:
+            # The one JSON document is printed already.
+            with reported_failures(json=False):
+                raise error
 
 
 def _split(config: str | None, overrides: list[str], options: Options) -> tuple[str | None, list[str]]:

@@ -19,6 +19,9 @@ MOST_BYTES = 1 << 30
 """Of a file, uncompressed: the largest such data sets known have half of that."""
 
 
+_PIECE_BYTES = 1 << 20
+
+
 def read_idx(file: Traversable, *, num_axes: int, md5: str | None = None) -> NDArray[np.uint8]:
     """The writable array of an idx file of unsigned bytes; `.gz` at the end of the name means gzip.
 
@@ -44,10 +47,13 @@ def _read_content(file: Traversable) -> bytes:
     try:
         with file.open("rb") as stream:
             unpacked = gzip.GzipFile(fileobj=stream) if file.name.endswith(".gz") else stream
-            content = unpacked.read(MOST_BYTES + 1)
-            if len(content) > MOST_BYTES:
-                raise damaged(file, f"holds more than {MOST_BYTES >> 30} GiB: no idx file is that large")
-            return content
+            content = bytearray()
+            # Piece by piece: room for all that is allowed would be taken at once.
+            while piece := unpacked.read(_PIECE_BYTES):
+                content += piece
+                if len(content) > MOST_BYTES:
+                    raise damaged(file, f"holds more than {MOST_BYTES >> 30} GiB: no idx file is that large")
+            return bytes(content)
     except FileNotFoundError:
         raise damaged(file, "no such file") from None
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:

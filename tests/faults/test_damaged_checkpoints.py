@@ -16,12 +16,12 @@ import pytest
 from .evidence import assert_same_run
 from .scene import CONFIG, Scene, cases
 
-ANEW = "nothing was saved whole that goes on: training begins anew"
+ANEW = "nothing was saved whole before the stop: training begins anew"
 SUM = "its checksum is not that of its bytes"
 NO_SUM = "it carries no checksum"
 EMPTY = "it is empty"
 FOREIGN = "belongs to another run: its config, seed or data are not these"
-WAY_BACK = "; what was saved before it is used"
+LEFT_OUT = "; it is left out"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Damage:
         """The line on stderr."""
         shown = f"'{checkpoint.relative_to(scene.folder)}'"
         what = self.reason if self.reason == FOREIGN else f"is not an intact checkpoint: {self.reason}"
-        return f"{shown} {what}{WAY_BACK}"
+        return f"{shown} {what}{LEFT_OUT}"
 
 
 class Hostile:
@@ -119,6 +119,9 @@ def test_a_damaged_checkpoint_is_told_and_passed_over(
     for checkpoint in harmed:
         _unlink(checkpoint)
         damage.harm(checkpoint, scene)
+    if both and damage.reason == FOREIGN:
+        _assert_refused(scene, run)
+        return
     process = scene.finish(["--resume", run.name])
     told = [damage.told(checkpoint, scene) for checkpoint in harmed]
     said = process.err.splitlines()
@@ -126,6 +129,16 @@ def test_a_damaged_checkpoint_is_told_and_passed_over(
     assert (ANEW in said) == both
     assert not _marker(scene).exists()
     assert_same_run(run, reference)
+
+
+def _assert_refused(scene: Scene, run: Path) -> None:
+    """Checkpoints that are whole, of whatever run, are not thrown away."""
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    process = scene.train("--resume", run.name)
+    assert process.wait() == 3, process.err
+    assert f"run '{run.name}' cannot go on: " in process.err
+    assert process.err.endswith("or begin a new run; nothing was removed.\n")
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_the_marker_would_appear(scene: Scene, tmp_path: Path) -> None:
@@ -149,7 +162,7 @@ def test_no_single_byte_can_change_unnoticed(case: int, scene: Scene, reference:
     process = scene.finish(["--resume", run.name])
     shown = f"'{last.relative_to(scene.folder)}' is not an intact checkpoint: "
     (told,) = (line for line in process.err.splitlines() if line.startswith(shown))
-    assert told.endswith(WAY_BACK)
+    assert told.endswith(LEFT_OUT)
     assert_same_run(run, reference)
 
 
