@@ -143,7 +143,9 @@ def test_a_killed_comparison_goes_on(
     assert "note: 1 of 6 members have not ended; mlx compare --resume" in out
     code, out, err = mlx("compare", "two.yaml", "--resume", "latest", "--json", folder=folder)
     assert code == 0
-    assert "stack 1 of 1: equal_seed1 alone" in err
+    assert "stack 1 of 1: 6 members in 2 stacks in 2 processes" in err, "in the stack in which it began"
+    assert "equal_seed1 finished" in err
+    assert "_seed0 finished" not in err, "of the other stack nothing is left"
     assert [member["status"] for each in json.loads(out)["settings"] for member in each["members"]] == [
         "finished"
     ] * 6
