@@ -85,6 +85,7 @@ class _Run:
     @classmethod
     def read(cls, path: Path) -> _Run:
         folder = RunFolder.open(path)
+        folder.read_summary()  # a damaged one is told as such, not as an end that is missing
         if folder.status not in ("finished", "diverged"):
             raise ConfigError(
                 f"run '{path}' has not finished (status: {folder.status}); wait for it, resume it, or leave "

@@ -95,8 +95,8 @@ def _overload(stage: str, load: TrainingLoad) -> Problem:
         return Problem(f"{what}: by estimate {sizes}, and {there}; {fix}.", ("model", "layers"))
     sizes = f"by estimate training takes {size_text(needed)} at batch_size {batch_size}, and {there}"
     if fitting < batch_size:
-        # Room for what the estimate leaves out: a third, and what is beyond a power of two.
-        fits = 1 << max(0, (fitting * 2 // 3).bit_length() - 1)
+        # Room for what the estimate leaves out: half, and what is beyond a power of two.
+        fits = 1 << max(0, (fitting // 2).bit_length() - 1)
         return Problem(f"{what}: {sizes}; batch_size {fits} would fit.", path)
     fix = f"try batch_size {batch_size // 2}, or {FREE_SOME}" if batch_size > 1 else FREE_SOME
     return Problem(f"{what}: {sizes}, so that it ought to have fitted; {fix}.", path)

@@ -123,8 +123,10 @@ def test_comparisons(make_run: MakeRun, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is still at work"):
         require_rest(folder.path)
     member.write_summary({"status": "finished"})
-    assert find_run_path(tmp_path, "two_compare", comparisons=True) == folder.path
-    with pytest.raises(ConfigError, match="no run named 'two_compare'"):
+    assert find_run_path(tmp_path, folder.path.name, comparisons=True) == folder.path
+    with pytest.raises(ConfigError, match="a comparison must be named in full: "):
+        find_run_path(tmp_path, "two_compare", comparisons=True)
+    with pytest.raises(ConfigError, match="is a comparison, not a run; see it with: mlx compare "):
         find_run_path(tmp_path, "two_compare")
     before = _files(folder.path)
     discard(folder.path)
