@@ -91,6 +91,16 @@ def link_file(source: Path, target: Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def list_folder(folder: Path) -> list[Path]:
+    """What lies in a folder; nothing where there is none. Raises MachineError where it cannot be read."""
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise disk_error("read", folder, error) from error
+
+
 def remove_file(path: Path) -> None:
     """Remove a file, if it is there. Raises MachineError."""
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..specs.errors import MlxError
-from .atomic import disk_error
+from .atomic import list_folder
 from .comparison_folder import ComparisonFolder, is_comparison
 from .run_folder import ENDED, RunFolder
 
@@ -28,13 +28,7 @@ def list_comparisons(root: Path) -> list[ComparisonRecord]:
     Damaged ones are among them; what vanishes meanwhile is left out. Raises MachineError where `root` itself
     cannot be read.
     """
-    try:
-        children = list(root.iterdir())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise disk_error("read", root, error) from error
-    found = [path for path in children if not path.name.startswith(".") and is_comparison(path)]
+    found = [path for path in list_folder(root) if not path.name.startswith(".") and is_comparison(path)]
     records = [_record(path) for path in found]
     return sorted((each for each in records if each.path.is_dir()), key=lambda each: each.name, reverse=True)
 

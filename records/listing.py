@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from ..specs.errors import ConfigError, DataError, MlxError, nearest, quoted
-from .atomic import disk_error
+from .atomic import list_folder
 from .comparison_folder import is_comparison
 from .run_folder import RUN_FILES, RUN_NAME, EndStatus, RunFolder, Status
+from .steady import read_steady
 from .tables import count_rows
 from .tags import read_tags
 
@@ -62,10 +63,7 @@ def list_runs(root: Path) -> list[RunRecord]:
 
 def read_record(path: Path) -> RunRecord | None:
     """What a list says of the run in a folder; None where it is there no more."""
-    identity = folder_identity(path)
-    record = _record(path)
-    # What was read of a folder that went away meanwhile, or made room for another, is of no run.
-    return record if identity is not None and identity == folder_identity(path) else None
+    return read_steady(path, _record, is_whole=lambda record: record.status != "damaged")
 
 
 def find_run(root: Path, text: str) -> RunFolder:
@@ -150,13 +148,7 @@ def _whole(path: Path, what: str) -> RunFolder:
 
 
 def _folders(root: Path, is_meant: Callable[[Path], bool]) -> list[Path]:
-    try:
-        children = list(root.iterdir())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise disk_error("read", root, error) from error
-    return [path for path in children if is_meant(path)]
+    return [path for path in list_folder(root) if is_meant(path)]
 
 
 def _may_be_run(path: Path) -> bool:
@@ -167,15 +159,6 @@ def _may_be_run(path: Path) -> bool:
         return bool(RUN_NAME.fullmatch(path.name)) or any((path / name).is_file() for name in RUN_FILES)
     except PermissionError:
         return False  # somebody else's folder
-
-
-def folder_identity(path: Path) -> tuple[int, int] | None:
-    """Of the folder itself, whatever name it has; None where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _record(path: Path) -> RunRecord:

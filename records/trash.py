@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..specs.errors import ConfigError, MlxError, nearest, quoted
-from .atomic import disk_error
+from .atomic import disk_error, list_folder
 from .comparison_folder import ComparisonFolder, is_comparison
 from .process import exclusive_access
 from .run_folder import RunFolder
@@ -69,7 +69,7 @@ def require_rest(path: Path) -> None:
 
 def list_discarded(root: Path) -> list[Discarded]:
     """What lies in the trash of `root`, the last to come first. Raises MachineError."""
-    found = [(_ENTRY.fullmatch(path.name), path) for path in _children(root / TRASH)]
+    found = [(_ENTRY.fullmatch(path.name), path) for path in sorted(list_folder(root / TRASH))]
     entries = [Discarded(entry[2], path, entry[1]) for entry, path in found if entry is not None]
     return sorted(entries, key=lambda each: (each.time, each.path.name), reverse=True)
 
@@ -104,7 +104,7 @@ def purge(root: Path) -> int:
 
     Raises MachineError for what cannot be removed; the rest stays for the next time.
     """
-    children = _children(root / TRASH)
+    children = sorted(list_folder(root / TRASH))
     removed = sum(_remove(path) for path in children)
     with suppress(OSError):  # another run may have come there just now
         (root / TRASH).rmdir()
@@ -125,15 +125,6 @@ def _is_running(path: Path) -> bool:
         return RunFolder(path).status == "running"
     except MlxError:
         return False  # damaged: no process of ours leaves it so
-
-
-def _children(trash: Path) -> list[Path]:
-    try:
-        return sorted(trash.iterdir())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise disk_error("read", trash, error) from error
 
 
 def _find(root: Path, text: str) -> Discarded:

@@ -12,10 +12,10 @@ from .atomic import read_bytes, read_json
 from .checkpoint_header import recorded_tables
 from .checksums import CHECKSUMS, JSON_FILES, TABLES, Damage, compare_checksums
 from .epoch_tables import TableState, check_tables
-from .listing import folder_identity
 from .run_config import read_config
 from .run_folder import RUN_FILES, RunFolder
 from .sealed import is_intact
+from .steady import read_steady
 from .tables import read_table
 from .tags import TAGS, read_tags
 
@@ -36,11 +36,14 @@ def verify_run(path: Path) -> Verification | None:
     or ended half-way) tables and documents must be readable, checkpoints intact by the checksum within, and
     the tables must begin with what they held when the last checkpoint was written.
     """
-    identity = folder_identity(path)
+    return read_steady(path, _verify, is_whole=lambda verification: not verification.damages)
+
+
+def _verify(path: Path) -> Verification:
     verification = _by_checksums(path) if _has_checksums(path) else _by_contents(path)
     if verification.by == "checksums" and verification.damages and not _has_checksums(path):
-        verification = _by_contents(path)  # it was resumed meanwhile
-    return None if identity is None or identity != folder_identity(path) else verification
+        return _by_contents(path)  # it was resumed meanwhile
+    return verification
 
 
 def _has_checksums(path: Path) -> bool:

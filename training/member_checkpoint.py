@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..losses import total_up
+from ..specs.errors import DataError
 from .checkpoint import Facts, load_member_state, member_state
 from .epoch_rows import pick_member
 from .evaluate import LedgerMeans
@@ -112,21 +113,47 @@ def capture_moving(
     return tensors, facts
 
 
-def check_facts(saved: Saved) -> None:
+def check_facts(saved: Saved, *, expected: Watch) -> None:
     """Raises KeyError or TypeError where a checkpoint lacks what is needed to go on from it."""
     for name in ("steps", "noise_step", "learning_rate_factor", "frozen", "frozen_at", "skipped"):
         if not isinstance(saved.facts[name], int | float):
             raise TypeError(f"{name} is {saved.facts[name]!r}")
-    watch = cast("Mapping[str, object]", saved.facts["watch"])
-    for owner, names in ((saved.member, MemberFacts.__annotations__), (watch, _WATCHED)):
+    watch = cast("Mapping[str, Any]", saved.facts["watch"])
+    plateau = {} if expected.plateau is None else dict.fromkeys(_PLATEAU)
+    owners = (
+        (saved.member, MemberFacts.__annotations__),
+        (watch, _WATCHED),
+        (watch.get("plateau", {}), plateau),
+    )
+    for owner, names in owners:
         if missing := [name for name in names if name not in owner]:
             raise KeyError(missing[0])
     if saved.position.step and "total" not in saved.part("means"):
         raise KeyError("means")
 
 
+def check_fit(trainee: Trainee, saved: Saved) -> None:
+    """Raises DataError where a checkpoint has other tensors or terms than a member of this trainee."""
+    member = None if trainee.network.members is None else 0
+    expected, _ = capture_moving(trainee, member, None)
+    if saved.part("best"):
+        expected |= named("best", member_state(trainee.network, member))
+    for name, each in expected.items():
+        if name not in saved.tensors or saved.tensors[name].shape != each.shape:
+            raise DataError(f"a checkpoint does not fit its network: {name} is missing or of another shape.")
+    terms = _terms(keep_weights(trainee, member))
+    best = saved.member["best_weights"]
+    if _terms(saved.weights) != terms or (saved.member["kept_epoch"] and _terms(best) != terms):
+        raise DataError("a checkpoint does not fit its network: its weights are of other terms.")
+
+
 def restore_moving(trainee: Trainee, saved: Sequence[Saved]) -> None:
-    """Bring a trainee to where its members were saved, in the order of its rows: all at one position."""
+    """Bring a trainee to where its members were saved, in the order of its rows: all at one position.
+
+    Raises DataError where they are of another network.
+    """
+    for each in saved:
+        check_fit(trainee, each)
     stacked = trainee.network.members is not None
     for row, each in enumerate(saved):
         load_member_state(trainee.network, row if stacked else None, each.part("model"))
@@ -193,6 +220,10 @@ def _number(saved: Saved, name: str) -> float:
     value = saved.facts[name]
     assert isinstance(value, int | float), f"{name} is a number in every checkpoint of this format"
     return value
+
+
+def _terms(weights: KeptWeights) -> dict[str, set[str]]:
+    return {key: set(terms) for key, terms in weights.items()}
 
 
 def _column(values: Tensor, member: int | None) -> Tensor:

@@ -162,7 +162,7 @@ def _understand(member: Member, which: Checkpoint, tensors: Mapping[str, Tensor]
         position = cast("Mapping[str, int]", facts["position"])
         saved = Saved(Position(int(position["epoch"]), int(position["step"])), dict(tensors), facts)
         tables = _tables(saved)
-        check_facts(saved)
+        check_facts(saved, expected=member.watch)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path!r} is not a checkpoint of a run: {error!r}") from None
     check_tables(member.folder.path, tables)

@@ -211,6 +211,28 @@ def test_what_vanishes_while_it_is_read_is_left_out(
     ]
 
 
+def test_what_is_away_for_an_instant_is_read_again(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a run is that goes to the trash and back between two looks at the disk."""
+    run = make_run(tmp_path)
+    expected = read_record(run.path)
+    assert expected is not None and expected.status == "finished"
+
+    def read(path: Path, **options: int) -> bytes | None:
+        if path.name != "environment.json":
+            return read_bytes(path, **options)
+        monkeypatch.undo()
+        run.path.rename(tmp_path / ".away")
+        try:
+            return read_bytes(path, **options)
+        finally:
+            (tmp_path / ".away").rename(run.path)
+
+    monkeypatch.setattr(atomic, "read_bytes", read)
+    assert read_record(run.path) == expected
+
+
 def test_removal_file_by_file_is_no_error(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     for file in sorted(run.path.rglob("*"), reverse=True):

@@ -17,7 +17,7 @@ from mlx_runner.records.process import describe_process
 from mlx_runner.records.run_folder import RunFolder
 from mlx_runner.specs.errors import ConfigError, DataError, DivergedError
 from mlx_runner.specs.experiment import Experiment
-from mlx_runner.training.checkpoint import load_checkpoint
+from mlx_runner.training.checkpoint import load_checkpoint, save_checkpoint
 from mlx_runner.training.interruption import Interrupted, Interruption
 from mlx_runner.training.reporter import SilentReporter
 from mlx_runner.training.resume_run import resume_experiment
@@ -185,19 +185,22 @@ def members() -> list[Experiment]:
     ]
 
 
+def stop_stack(
+    experiments: list[Experiment], runs: Path, step: int, folders: tuple[RunFolder, ...] = ()
+) -> None:
+    """Train a stack, or train it on, and stop it in a step."""
+    interruption = Interruption()
+    reporter = StoppingReporter(interruption, step)
+    with pytest.raises(Interrupted):
+        train_stack(experiments, runs=runs, interruption=interruption, reporter=reporter, folders=folders)
+
+
 @pytest.mark.parametrize("step", [1, 7, 12, 17, 29])
 def test_a_stack_goes_on_as_a_stack(tmp_path: Path, step: int) -> None:
     straight = train_stack(members(), runs=tmp_path / "whole")
     assert {each.status for each in straight} == {"finished", "diverged"}
     assert len({each.epochs for each in straight}) > 2
-    interruption = Interruption()
-    with pytest.raises(Interrupted):
-        train_stack(
-            members(),
-            runs=tmp_path / "stopped",
-            interruption=interruption,
-            reporter=StoppingReporter(interruption, step),
-        )
+    stop_stack(members(), tmp_path / "stopped", step)
     runs = sorted((tmp_path / "stopped").iterdir(), key=lambda path: path.name.partition("_")[2])
     results = train_stack(
         members(), runs=tmp_path / "stopped", folders=[RunFolder.open(path) for path in runs]
@@ -212,31 +215,16 @@ def test_a_stack_goes_on_as_a_stack(tmp_path: Path, step: int) -> None:
 
 
 def test_members_that_were_saved_one_after_the_other_share_the_one_before(tmp_path: Path) -> None:
-    """As a kill between two writes leaves them: one member is an epoch ahead, with its tables."""
+    """As a kill between two writes leaves them: one member is a checkpoint ahead."""
     experiments = members()[:2]
     straight = train_stack(experiments, runs=tmp_path / "whole")
-    interruption = Interruption()
-    with pytest.raises(Interrupted):
-        train_stack(
-            experiments,
-            runs=tmp_path / "stopped",
-            interruption=interruption,
-            reporter=StoppingReporter(interruption, 7),
-        )
+    stop_stack(experiments, tmp_path / "stopped", 7)
     ahead, behind = sorted(
         (RunFolder.open(path) for path in (tmp_path / "stopped").iterdir()), key=lambda run: run.name[16:]
     )
     before = tmp_path / "before"
     shutil.copytree(behind.path, before)
-    interruption = Interruption()
-    with pytest.raises(Interrupted):
-        train_stack(
-            experiments,
-            runs=tmp_path / "stopped",
-            interruption=interruption,
-            reporter=StoppingReporter(interruption, 1),
-            folders=[ahead, behind],
-        )
+    stop_stack(experiments, tmp_path / "stopped", 1, (ahead, behind))
     shutil.rmtree(behind.path)
     shutil.copytree(before, behind.path)
     results = train_stack(experiments, runs=tmp_path / "stopped", folders=[ahead, behind])
@@ -319,14 +307,7 @@ def test_other_data_are_refused(whole: Path, tmp_path: Path) -> None:
 
 
 def test_a_member_of_a_stack_is_resumed_with_its_comparison(tmp_path: Path) -> None:
-    interruption = Interruption()
-    with pytest.raises(Interrupted):
-        train_stack(
-            members()[:2],
-            runs=tmp_path / "abc_compare" / "members",
-            interruption=interruption,
-            reporter=StoppingReporter(interruption, 2),
-        )
+    stop_stack(members()[:2], tmp_path / "abc_compare" / "members", 2)
     path = next((tmp_path / "abc_compare" / "members").iterdir())
     with pytest.raises(ConfigError, match=re.escape(f"mlx compare --resume {tmp_path / 'abc_compare'}")):
         resume_experiment(RunFolder.open(path))
@@ -415,14 +396,7 @@ def test_what_does_not_fit_is_refused_not_thrown_away(tmp_path: Path) -> None:
 
 
 def test_a_member_that_lost_its_checkpoints_stops_its_stack(tmp_path: Path) -> None:
-    interruption = Interruption()
-    with pytest.raises(Interrupted):
-        train_stack(
-            members()[:2],
-            runs=tmp_path,
-            interruption=interruption,
-            reporter=StoppingReporter(interruption, 8),
-        )
+    stop_stack(members()[:2], tmp_path, 8)
     one, other = (
         RunFolder.open(path) for path in sorted(tmp_path.iterdir(), key=lambda path: path.name[16:])
     )
@@ -481,3 +455,37 @@ def test_damaged_files_that_are_not_needed(whole: Path, tmp_path: Path, file: st
     (run.path / file).write_text("{")
     resume_experiment(run)
     assert_same_run(whole, run.path)
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (
+            lambda tensors, facts: tensors.pop("optimizer/mean"),
+            r"optimizer/mean is missing or of another shape",
+        ),
+        (
+            lambda tensors, facts: tensors.update({"model/layers.out.bias": torch.zeros(5)}),
+            "layers.out.bias is mi",
+        ),
+        (
+            lambda tensors, facts: facts.update(weights={"x": 1.0}),
+            "weights are of other terms|not a checkpoint",
+        ),
+        (
+            lambda tensors, facts: facts["watch"].pop("plateau"),
+            r"is not a checkpoint of a run: KeyError\('factor'\)",
+        ),
+        (lambda tensors, facts: facts.pop("steps"), r"is not a checkpoint of a run: KeyError\('steps'\)"),
+    ],
+)
+def test_a_forged_checkpoint(tmp_path: Path, harm: Callable[[Any, Any], object], message: str) -> None:
+    """Sealed and of the right identity, as whoever writes a run folder can make it."""
+    run = stopped(experiment(), tmp_path, 13)
+    tensors, facts = load_checkpoint(run.checkpoint_path("last"))
+    del facts["sha256"], facts["format"]
+    harm(tensors, facts)
+    for which in ("last", "previous"):
+        save_checkpoint(run.checkpoint_path(which), tensors, facts)
+    with pytest.raises(DataError, match=message):
+        resume_experiment(run)
