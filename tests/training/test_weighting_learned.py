@@ -182,6 +182,7 @@ def test_a_state_goes_on_where_it_was(weighed, workshop_of, batches_of, kind) ->
         ledger = train_step(whole, batch)
     whole.weighting.close_epoch(whole, ledger)
     tensors, facts = capture_moving(whole, None, None)
+    facts["member"] = {"kept_epoch": 0, "best_weights": {}}
     restore_moving(fresh, [Saved(START, {name: each.clone() for name, each in tensors.items()}, facts)])
     for trainee in (whole, fresh):
         trainee.weighting.open_epoch(trainee, 2)
