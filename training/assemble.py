@@ -141,7 +141,7 @@ def narrow(trainee: Trainee, narrower: Trainee, rows: Sequence[int]) -> Trainee:
         for name in trainee.network.state_dict().keys() & new.keys():
             new[name].copy_(old[name][list(rows)])
         narrower.network.noise.step.copy_(trainee.network.noise.step)
-    narrower.skipped = trainee.skipped[list(rows)]
+    narrower.skipped.copy_(trainee.skipped[list(rows)])
     narrower.optimizer.take_members(trainee.optimizer, rows)
     take_members(narrower.weighting, trainee.weighting, rows)
     return narrower

@@ -160,7 +160,9 @@ def restore_moving(trainee: Trainee, saved: Sequence[Saved]) -> None:
         trainee.optimizer.factors[row] = _number(each, "learning_rate_factor")
         place = row if stacked else ...
         trainee.frozen[place] = _number(each, "frozen")
-        trainee.frozen_at[place] = int(_number(each, "frozen_at"))
+        trainee.frozen_for[place] = _number(each, "frozen") * (
+            _number(each, "steps") - _number(each, "frozen_at")
+        )
         trainee.skipped[place] = int(_number(each, "skipped"))
     parts = [each.part("optimizer") for each in saved]
     for name, slot in trainee.optimizer.slots.items():

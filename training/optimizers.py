@@ -15,7 +15,8 @@ from .parameters import FlatParameters
 from .schedules import Schedule
 from .update_rules import AdamRule, UpdateRule, build_rule
 
-Row = int | slice
+Row = int | None
+"""A member of a stack, or all there is."""
 
 
 class Optimizer:
@@ -68,8 +69,10 @@ class Optimizer:
             slot.copy_(other.slots[name][list(rows)])
 
     def _update(self, row: Row, rate: float, flag: Tensor | None) -> None:
-        values, gradients = self._parameters.values[row], self._parameters.gradients[row]
-        slots = {name: slot[row] for name, slot in self.slots.items()}
+        values, gradients, slots = self._parameters.values, self._parameters.gradients, self.slots
+        if row is not None:
+            values, gradients = values[row], gradients[row]
+            slots = {name: slot[row] for name, slot in slots.items()}
         if isinstance(self._rule, AdamRule):
             self._rule(values, gradients, slots, learning_rate=rate, step=self.steps, frozen=flag)
         elif flag is None:
@@ -134,12 +137,12 @@ def _shrink(gradients: Tensor, limit: float) -> None:
 def _calls(rates: list[float], frozen: Tensor) -> Iterator[tuple[Row, float, Tensor | None]]:
     """Which rows are updated together, at which rate, and the flag that may stop them."""
     if frozen.dim() == 0:
-        yield slice(None), rates[0], frozen
+        yield None, rates[0], frozen
         return
     # Reading a flag costs nothing on the CPU and a synchronization elsewhere.
     none_frozen = frozen.device.type == "cpu" and not bool(frozen.any())
     if none_frozen and len(set(rates)) == 1:
-        yield slice(None), rates[0], None
+        yield None, rates[0], None
         return
     for row, rate in enumerate(rates):
         yield row, rate, frozen[row]

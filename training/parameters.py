@@ -25,6 +25,7 @@ class FlatParameters:
         self.values = torch.empty((*self._leading, sum(sizes)), dtype=first.dtype, device=first.device)
         self.gradients = torch.zeros_like(self.values)
         self.segments: dict[str, Tensor] = {}
+        self._targets: list[Tensor] = []
         start = 0
         with torch.no_grad():
             for (name, each), size in zip(named.items(), sizes, strict=True):
@@ -32,6 +33,7 @@ class FlatParameters:
                 view.copy_(each)
                 each.data = view
                 self.segments[name] = self.gradients[..., start : start + size]
+                self._targets.append(_like(self.segments[name], view))
                 start += size
 
     def backward(self, total: Tensor) -> None:
@@ -40,18 +42,19 @@ class FlatParameters:
         Not `total.backward()`: that adds to what is there, so it would have to be cleared first, and it
         expects gradients of dense layout, which the rows of a stack are not.
         """
-        torch.cat(self._rows(total, retain=False), dim=-1, out=self.gradients)
+        for target, gradient in zip(self._targets, self._gradients(total, retain=False), strict=True):
+            target.copy_(gradient)
 
     def gradient(self, total: Tensor, *, retain: bool = False) -> Tensor:
         """d(total)/d(values) by itself, [P] or [K, P]; `retain` keeps the graph for another."""
-        return torch.cat(self._rows(total, retain=retain), dim=-1)
-
-    def _rows(self, total: Tensor, *, retain: bool) -> list[Tensor]:
-        gradients = torch.autograd.grad(total, self._parameters, retain_graph=retain, materialize_grads=True)
-        return [
+        rows = [
             (each.mT if _is_transposed(parameter) else each).reshape(*self._leading, -1)
-            for each, parameter in zip(gradients, self._parameters, strict=True)
+            for each, parameter in zip(self._gradients(total, retain=retain), self._parameters, strict=True)
         ]
+        return torch.cat(rows, dim=-1)
+
+    def _gradients(self, total: Tensor, *, retain: bool) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(total, self._parameters, retain_graph=retain, materialize_grads=True)
 
 
 def _like(segment: Tensor, parameter: Tensor) -> Tensor:

@@ -30,9 +30,10 @@ class Trainee:
     """What a step works on: one network, or a stack of K, with everything that moves while it trains.
 
     `frozen` is a float [] or (K): 1 for a member whose total or gradient was not finite once; it is not
-    updated any more. `frozen_at` is the step at which that happened, int64, -1 before. Up to `skip_limit`
-    such steps are left out before; `skipped` counts them, int64, and `held` is 1 for a member that the
-    present step does not update. The weights in `knobs` are those in force, which the weighting replaces.
+    updated any more. `frozen_for` counts the steps since, that one included, float64. Up to `skip_limit`
+    such steps are left out before; `skipped` counts them, int64, and `left_out` is 1 where the present step
+    is one or the member is frozen. All of these are written in place, so that a captured step finds them.
+    The weights in `knobs` are those in force, which the weighting replaces.
     """
 
     network: Network
@@ -41,16 +42,28 @@ class Trainee:
     knobs: Knobs
     optimizer: Optimizer
     frozen: Tensor
-    frozen_at: Tensor
-    held: Tensor
+    frozen_for: Tensor
+    left_out: Tensor
     skipped: Tensor
     weighting: Weighting = field(default_factory=FixedWeighting)
     skip_limit: int = 0
 
     @property
+    def held(self) -> Tensor:
+        """1 for the members that the present step does not update, float [] or (K)."""
+        return self.left_out if self.skip_limit else self.frozen
+
+    @property
+    def frozen_at(self) -> Tensor:
+        """The steps, counted from 0, at which members were frozen, float64 [] or (K); -1 for all others."""
+        return torch.where(self.frozen > 0, self.optimizer.steps - self.frozen_for, -1.0)
+
+    @property
     def stuck(self) -> bool:
         """Whether no member learns any more; on CUDA that is not asked before the epoch's end."""
-        return self.frozen.device.type == "cpu" and bool(self.frozen.all())
+        if self.frozen.device.type != "cpu":
+            return False
+        return bool(self.frozen.all() if self.frozen.dim() else self.frozen)
 
 
 def new_trainee(
@@ -66,8 +79,8 @@ def new_trainee(
         knobs,
         optimizer,
         frozen=torch.zeros(shape, device=device),
-        frozen_at=torch.full(shape, -1, dtype=torch.int64, device=device),
-        held=torch.zeros(shape, device=device),
+        frozen_for=torch.zeros(shape, dtype=torch.float64, device=device),
+        left_out=torch.zeros(shape, device=device),
         skipped=torch.zeros(shape, dtype=torch.int64, device=device),
     )
 
@@ -106,18 +119,16 @@ def train_step(trainee: Trainee, batch: Table) -> Ledger:
 def _hold_if_not_finite(trainee: Trainee, ledger: Ledger) -> None:
     with torch.no_grad():
         # A sum is finite only if every entry is; an overflow of finite entries is a divergence too.
-        probe = trainee.parameters.gradients.sum(-1) + ledger.total
-        bad = ~torch.isfinite(probe)
-        beyond = bad
+        probe = trainee.parameters.gradients.sum(-1).add_(ledger.total)
+        # What is finite is 0 less itself, infinity and NaN are NaN.
+        bad = probe.sub_(probe).ne(0.0)
         if trainee.skip_limit:
-            trainee.skipped = trainee.skipped + (bad & (trainee.frozen == 0))
-            beyond = bad & (trainee.skipped > trainee.skip_limit)
-        first = beyond & (trainee.frozen == 0)
-        trainee.frozen_at = torch.where(first, trainee.optimizer.steps, trainee.frozen_at)
-        trainee.frozen = torch.maximum(trainee.frozen, beyond.to(trainee.frozen.dtype))
-        trainee.held = trainee.frozen
-        if trainee.skip_limit:
-            trainee.held = torch.maximum(trainee.frozen, bad.to(trainee.frozen.dtype))
+            trainee.skipped.add_(bad & (trainee.frozen == 0))
+            trainee.frozen.masked_fill_(bad & (trainee.skipped > trainee.skip_limit), 1.0)
+            trainee.left_out.copy_(trainee.frozen).masked_fill_(bad, 1.0)
+        else:
+            trainee.frozen.masked_fill_(bad, 1.0)
+        trainee.frozen_for.add_(trainee.frozen)
 
 
 def _moving_averages(trainee: Trainee) -> dict[str, Tensor]:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.optim.adadelta import adadelta
 from torch.optim.adagrad import adagrad
-from torch.optim.adam import adam
 from torch.optim.rmsprop import rmsprop
 from torch.optim.sgd import sgd
 
@@ -71,6 +70,7 @@ class AdamRule:
         self._epsilon = _or(described.epsilon, 1e-7 if keras else 1e-8)
         self._keras = keras
         self._weight_decay = weight_decay
+        self._counter: Tensor | None = None
 
     def __call__(
         self,
@@ -88,23 +88,24 @@ class AdamRule:
             values.mul_(1.0 - (decay if frozen is None else decay * (1.0 - frozen.to(values.dtype))))
         if self._keras:
             learning_rate *= math.sqrt(1.0 - beta_2**step) / (1.0 - beta_1**step)
-        counter = torch.full((), _FAR_STEP if self._keras else step - 1.0, device=values.device)
-        adam(
+        if self._counter is None:
+            self._counter = torch.empty((), device=values.device)
+        # The kernel behind torch.optim.Adam(fused=True); it reads the step of its own corrections.
+        torch._fused_adam_(  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
             [values],
             [gradients],
             [slots["mean"]],
             [slots["square"]],
             [],
-            [counter],
-            fused=True,
-            found_inf=frozen,
-            amsgrad=False,
+            [self._counter.fill_(_FAR_STEP if self._keras else float(step))],
+            lr=learning_rate,
             beta1=beta_1,
             beta2=beta_2,
-            lr=learning_rate,
             weight_decay=0.0,
             eps=self._epsilon,
+            amsgrad=False,
             maximize=False,
+            found_inf=frozen,
         )
 
 
