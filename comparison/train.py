@@ -10,7 +10,7 @@ from ..records.comparison_folder import ComparisonFolder
 from ..records.run_folder import ENDED
 from ..specs.errors import ConfigError, DataError, MachineError, MlxError
 from ..specs.flat import flatten, varied_paths
-from ..training.devices import replay_threads
+from ..training.devices import planned_threads
 from ..training.interruption import Interrupted
 from .evidence import find_doubtful_terms
 from .execute import Execution, execute_plan
@@ -87,7 +87,7 @@ def resume_comparison(
         ended = [name for name, run in begun.items() if run.status in ENDED]
         if len(ended) == len(expected_members(settings)):
             return write_results(folder, settings, metric=wish.metric, sort=wish.sort)
-        replay_threads(folder.read_plan())
+        torch.set_num_threads(planned_threads(folder.read_plan()))
         # The whole plan again: members go on in the stacks in which they began.
         plan = _plan(settings, measure_networks(settings.settings), _planned_machine(folder))
         return _train(folder, settings, plan, wish, replace(execution, device=plan.device, begun=begun))

@@ -42,7 +42,7 @@ def damaged(file: Traversable, message: str) -> DataError:
     return DataError(Problem(message, file=str(file)))
 
 
-def _read_content(file: Traversable) -> bytes:
+def _read_content(file: Traversable) -> bytearray:
     """All of it, uncompressed: a small file can hold any number of zeros, so reading stops where it must."""
     try:
         with file.open("rb") as stream:
@@ -53,7 +53,7 @@ def _read_content(file: Traversable) -> bytes:
                 content += piece
                 if len(content) > MOST_BYTES:
                     raise damaged(file, f"holds more than {MOST_BYTES >> 30} GiB: no idx file is that large")
-            return bytes(content)
+            return content
     except FileNotFoundError:
         raise damaged(file, "no such file") from None
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
@@ -62,7 +62,7 @@ def _read_content(file: Traversable) -> bytes:
         raise MachineError(Problem(f"cannot be read: {error.strerror}", file=str(file))) from error
 
 
-def _parse(file: Traversable, content: bytes, num_axes: int) -> NDArray[np.uint8]:
+def _parse(file: Traversable, content: bytearray, num_axes: int) -> NDArray[np.uint8]:
     """Header: two zero bytes, the type, the number of axes, then each size as 4 bytes, big end first."""
     header_length = 4 + 4 * num_axes
     magic = bytes((0, 0, UNSIGNED_BYTE, num_axes))
@@ -77,5 +77,5 @@ def _parse(file: Traversable, content: bytes, num_axes: int) -> NDArray[np.uint8
         state = "truncated" if len(content) < expected else "too long"
         sizes = " x ".join(str(size) for size in shape)
         raise damaged(file, f"{state}: {len(content)} bytes, where {sizes} values take {expected}")
-    # A copy, since tensors may not be made from memory that is read-only.
-    return np.frombuffer(content, np.uint8, offset=header_length).reshape(shape).copy()
+    # Writable, as a tensor's memory must be, because the content is a bytearray.
+    return np.frombuffer(content, np.uint8, offset=header_length).reshape(shape)

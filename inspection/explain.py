@@ -20,7 +20,7 @@ from ..training.attribution import (
     reached_rows,
 )
 from ..training.blueprint import draw_blueprint
-from ..training.devices import calm_threads, choose_device, prepare_process
+from ..training.devices import choose_device, prepare_process, settled_threads
 from ..training.fit import order_rows
 from ..training.label_attribution import attribute_labels, is_separable
 from ..training.reach import frozen_layers
@@ -95,7 +95,8 @@ def explain(
     with located(experiment):
         chosen = choose_device(device)
         blueprint = draw_blueprint(experiment)
-        with calm_threads(blueprint.network, chosen):
+        rows = experiment.training.batch_size
+        with settled_threads(blueprint.network, chosen, rows=rows):
             workshop = open_workshop(blueprint, chosen)
             trainee = workshop.build([experiment], stacked=False)
             if run is not None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from ..models import Network
 from ..models.recurrent import Recurrent
 from ..specs.errors import ConfigError, DataError, MachineError
 
 _MOST_THREADS = 4096
+_WORTH_SHARING = 2_000_000
+"""The multiplications of a layer and step from which a second thread gained more than a tenth."""
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -42,7 +46,7 @@ def prepare_process() -> None:
     torch.set_flush_denormal(True)
 
 
-def replay_threads(plan: Mapping[str, object]) -> None:
+def planned_threads(plan: Mapping[str, object]) -> int:
     """As many threads as a plan says: they decide how sums are split, and with it their last bits.
 
     Raises DataError where it names no number of threads that a machine could have.
@@ -50,20 +54,47 @@ def replay_threads(plan: Mapping[str, object]) -> None:
     threads = plan.get("threads")
     if not isinstance(threads, int) or not 0 < threads <= _MOST_THREADS:
         raise DataError(f"plan.json is damaged: {threads!r} is no number of threads.")
-    torch.set_num_threads(threads)
+    return threads
 
 
 @contextmanager
-def calm_threads(network: Network, device: torch.device) -> Generator[None]:
-    """One thread for what is computed inside, where a CPU steps through a recurrence.
+def settled_threads(
+    network: Network, device: torch.device, *, rows: int, threads: int | None = None
+) -> Generator[None]:
+    """As many threads as suit a network, for what is computed inside; `threads` if a plan has said so.
 
-    Its many small products gain little from a second thread, and wait for it at every step where another
-    process has the core: three times as long was seen.
+    One, on a CPU, where the network steps through a recurrence, or no layer multiplies enough for the
+    batches of `rows` that it is given: a second thread gains little there, and each of many small operations
+    waits for it while another process has its core. Otherwise what PyTorch was given. docs/benchmarks.md has
+    the measurements.
     """
-    threads = torch.get_num_threads()
-    if device.type == "cpu" and any(isinstance(module, Recurrent) for module in network.modules()):
+    before = torch.get_num_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    elif device.type == "cpu" and (
+        _is_recurrent(network) or _largest_product(network, rows) < _WORTH_SHARING
+    ):
         torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
+
+
+def _is_recurrent(network: Network) -> bool:
+    return any(isinstance(module, Recurrent) for module in network.modules())
+
+
+def _largest_product(network: Network, rows: int) -> int:
+    """The most multiplications in one layer of a step; those of a convolution are an upper bound."""
+    members = network.members or 1
+    largest = 0
+    for node in network.graph.nodes:
+        shape = network.shapes.get(node.of[0], ())
+        for module in network.layer(node.owner).modules():
+            kernel = getattr(module, "kernel", None)
+            if isinstance(kernel, Tensor):
+                is_dense = kernel.dim() - (network.members is not None) == 2
+                places = math.prod(shape[:-1] if is_dense else shape[1:])
+                largest = max(largest, places * kernel.numel() // members)
+    return rows * members * largest

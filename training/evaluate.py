@@ -130,6 +130,13 @@ def reference_rows(table: Table, name: str, dtype: torch.dtype) -> Tensor:
     return table.select({name}).batch(0, len(table), dtype).reference(name)
 
 
+def reference_pieces(table: Table, name: str, dtype: torch.dtype) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """`reference_rows` and their mask, some rows at a time."""
+    for start in range(0, max(len(table), 1), _EVALUATION_ROWS):
+        rows = table.slice(start, min(start + _EVALUATION_ROWS, len(table)))
+        yield reference_rows(rows, name, dtype), rows.masks.get(name)
+
+
 def trivial_outputs(
     constants: Mapping[str, Tensor], activations: Mapping[str, str], rows: int, dtype: torch.dtype
 ) -> dict[str, Output]:

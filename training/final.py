@@ -18,7 +18,7 @@ from ..specs.errors import DataError
 from .assemble import Workshop
 from .decisions import Decisions
 from .epoch_rows import ledger_numbers, score_numbers
-from .evaluate import Collected, LedgerMeans, reference_rows, trivial_outputs
+from .evaluate import Collected, LedgerMeans, reference_pieces, reference_rows, trivial_outputs
 from .metrics import trivial_prediction
 from .scores import Scores, score_metrics
 from .split_scores import SplitScores, score_split
@@ -105,8 +105,7 @@ def make_yardstick(workshop: Workshop) -> Yardstick:
     split, table = judged_split(workshop.splits)
     constants: dict[str, Tensor] = {
         plan.output: trivial_prediction(
-            reference_rows(train, plan.target, workshop.dtype),
-            train.masks.get(plan.target),
+            reference_pieces(train, plan.target, workshop.dtype),
             plan.kind,
             num_classes=plan.classes,
         )

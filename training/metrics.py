@@ -5,7 +5,7 @@ Legend: K members of a stack, N rows, L labels, C classes, D outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -131,24 +131,30 @@ def undefined_notes(result: MetricResult, *, member: int | None = None) -> tuple
 
 
 def trivial_prediction(
-    target: Tensor, mask: Tensor | None, kind: TargetKind, *, num_classes: int | None = None
+    pieces: Iterable[tuple[Tensor, Tensor | None]], kind: TargetKind, *, num_classes: int | None = None
 ) -> Tensor:
     """The best constant prediction for training targets, float64: the baseline a network has to beat.
 
+    The targets and their masks come in pieces of rows, so that all of them need never be held as numbers.
     For binary targets [N, L] each label's prevalence [L] and for values [N, D] each mean [D], over
     observed entries; further axes of a target are kept. A label never observed gets 0.5, a value
     never observed 0. For classes, indices [N] or one-hot [N, C], the frequencies [C] of the classes
     (all equal if none was observed); indices need `num_classes`. Raises `DataError` without rows.
     """
     if kind == "classes":
-        return class_frequencies(target, mask=mask, num_classes=num_classes)
-    rows = flatten_rows("target", target)
-    inputs = align_entries(rows, target=rows, mask=mask, sample_weight=None, stacked=False)
-    observed = inputs.observed[0]
-    sums = rows.double().masked_fill(~observed, 0.0).sum(0)
-    mean = sums / observed.sum(0).clamp(min=1)
-    constant = mean.masked_fill(~observed.any(0), 0.5 if kind == "binary" else 0.0)
-    return constant.reshape(target.shape[1:]) if target.ndim > 1 else constant
+        targets, masks = zip(*pieces, strict=True)
+        mask = None if masks[0] is None else torch.cat(masks)
+        return class_frequencies(torch.cat(targets), mask=mask, num_classes=num_classes)
+    sums = observed = torch.zeros((), dtype=torch.float64)
+    shape: tuple[int, ...] = ()
+    for target, mask in pieces:
+        rows, shape = flatten_rows("target", target), tuple(target.shape[1:])
+        counted = align_entries(rows, target=rows, mask=mask, sample_weight=None, stacked=False).observed[0]
+        sums = sums.to(rows.device) + rows.double().masked_fill(~counted, 0.0).sum(0)
+        observed = observed.to(rows.device) + counted.sum(0)
+    mean = sums / observed.clamp(min=1.0)
+    constant = mean.masked_fill(observed == 0, 0.5 if kind == "binary" else 0.0)
+    return constant.reshape(shape) if shape else constant
 
 
 def default_metrics(kind: TargetKind, width: int) -> tuple[str, ...]:

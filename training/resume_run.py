@@ -12,7 +12,7 @@ from ..specs.load import load_experiment, located
 from ..specs.optimizers import CosineSchedule, OneCycleSchedule
 from ..specs.weighting import Scheduled
 from .assemble import Workshop
-from .devices import replay_threads
+from .devices import planned_threads
 from .final import RunResult
 from .interruption import Interruption
 from .reporter import Reporter, SilentReporter
@@ -59,13 +59,13 @@ def resume_experiment(
         (reporter or SilentReporter()).message(f"run '{folder.name}' has {_describe_end(ended)}")
         return _checked(ended)
     with located(wanted):
-        replay_threads(plan)
         session = Session(
             [wanted.model_copy(update={"name": begun.name})],
             stacked=False,
             device=str(plan.get("device")),
             reporter=reporter,
             interruption=interruption,
+            threads=planned_threads(plan),
         )
         _check_data(folder, session.workshop)
         if inspect is not None:

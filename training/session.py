@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from signal import Signals
 
@@ -14,7 +14,7 @@ from ..specs.experiment import Experiment
 from ..specs.resolved import resolved_yaml
 from .assemble import Workshop, narrow, open_workshop
 from .blueprint import draw_blueprint
-from .devices import choose_device, prepare_process
+from .devices import choose_device, prepare_process, settled_threads
 from .ending import Ending
 from .evaluate import LedgerMeans
 from .final import RunResult
@@ -33,7 +33,10 @@ from .step import Trainee
 
 
 class Session:
-    """The stages of training some experiments together, and the times they took."""
+    """The stages of training some experiments together, and the times they took.
+
+    `threads` are those of a run that goes on; a new one has as many as suit its network.
+    """
 
     def __init__(
         self,
@@ -43,12 +46,14 @@ class Session:
         device: str,
         reporter: Reporter | None = None,
         interruption: Interruption | None = None,
+        threads: int | None = None,
     ) -> None:
         self.started = time.perf_counter()
         self.seconds: dict[str, float] = {}
         prepare_process()
         self.experiments = experiments
         self.stacked = stacked
+        self.threads = threads
         self.device = choose_device(device)
         self.reporter = reporter or SilentReporter()
         self.interruption = interruption or Interruption()
@@ -64,7 +69,7 @@ class Session:
         """Train all to their end in new folders; one result each, in order."""
         with machine_failures_told("building the network", load=self.load):
             trainee = self.workshop.build(self.experiments, stacked=self.stacked)
-        with self._closing() as members:
+        with self._closing() as members, self._threads(trainee):
             for experiment in self.experiments:
                 members.append(self._member(experiment, self._create(experiment, runs, command)))
             return self._complete(trainee, members, FRESH)
@@ -85,12 +90,17 @@ class Session:
             trainee = self.workshop.build(
                 experiments or self.experiments[:1], stacked=self.stacked, initial=begins
             )
-            if begins or not going:
-                return self._complete(trainee, members, resumption)
-            saved = [each for position in going if (each := resumption.saved[position]) is not None]
-            restore_moving(trainee, saved)
-            means = restore_means(trainee, saved) if resumption.position.step else None
-            return self._complete(trainee, members, resumption, means)
+            with self._threads(trainee):
+                if begins or not going:
+                    return self._complete(trainee, members, resumption)
+                saved = [each for position in going if (each := resumption.saved[position]) is not None]
+                restore_moving(trainee, saved)
+                means = restore_means(trainee, saved) if resumption.position.step else None
+                return self._complete(trainee, members, resumption, means)
+
+    def _threads(self, trainee: Trainee) -> AbstractContextManager[None]:
+        rows = self.blueprint.experiment.training.batch_size
+        return settled_threads(trainee.network, self.device, rows=rows, threads=self.threads)
 
     def _take_over(
         self, folders: Sequence[RunFolder | None], runs: Path, command: Sequence[str]

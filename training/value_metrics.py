@@ -15,6 +15,8 @@ from torch import Tensor
 from .metric_inputs import MetricInputs, align_entries
 from .metric_scores import Score, mean_score, pooled_score, ratio, weighted_sum
 
+_BLOCK_ENTRIES = 2**20
+
 
 def value_table(
     prediction: Tensor, target: Tensor, mask: Tensor | None = None, sample_weight: Tensor | None = None
@@ -52,24 +54,38 @@ class ValueEvaluation:
         return self.inputs.target.double().masked_fill(~self.counted, 0.0)
 
     @cached_property
-    def errors(self) -> Tensor:
-        """Float64 [K, N, D], 0 where nothing counts."""
-        return (self.inputs.prediction.double() - self.target).masked_fill(~self.counted, 0.0)
-
-    @cached_property
     def totals(self) -> Tensor:
         """[1 or K, D]: number, or sum of weights, of what counts."""
         return weighted_sum(self.counted, self.inputs.weight)
 
-    @cached_property
+    @property
     def squared_errors(self) -> Tensor:
         """Float64 [K, D]: sums over the rows."""
-        return weighted_sum(self.errors.square(), self.inputs.weight)
+        return self._errors[0]
 
-    @cached_property
+    @property
     def absolute_errors(self) -> Tensor:
         """Float64 [K, D]: sums over the rows."""
-        return weighted_sum(self.errors.abs(), self.inputs.weight)
+        return self._errors[1]
+
+    @cached_property
+    def _errors(self) -> tuple[Tensor, Tensor]:
+        """Squared and absolute errors, block by block: of all rows in float64 they would be the largest
+        tensors of a whole training."""
+        prediction, weight = self.inputs.prediction, self.inputs.weight
+        members, rows, outputs = prediction.shape
+        squared = torch.zeros((members, outputs), dtype=torch.float64, device=prediction.device)
+        absolute = torch.zeros_like(squared)
+        at_once = max(1, _BLOCK_ENTRIES // max(1, members * outputs))
+        for start in range(0, rows, at_once):
+            block = slice(start, start + at_once)
+            errors = prediction[:, block].double() - self.inputs.target[:, block]
+            # What does not count may be NaN on either side.
+            errors = errors.masked_fill_(~self.counted[:, block], 0.0)
+            own = None if weight is None else weight[block]
+            absolute += weighted_sum(errors.abs(), own)
+            squared += weighted_sum(errors.square_(), own)
+        return squared, absolute
 
     @cached_property
     def explained(self) -> tuple[Tensor, Tensor]:

@@ -373,5 +373,5 @@ def test_a_recurrence_is_explained_on_one_thread_and_leaves_them_as_they_were(
     explain(small("headline"), batches=1, device="cpu")
     assert counts == [1, 2]
     counts.clear()
-    explain(small("multilabel_attributes"), batches=1, device="cpu")
+    explain(small("autoencoder"), batches=1, device="cpu")
     assert counts == [2]

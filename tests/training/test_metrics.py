@@ -242,20 +242,24 @@ def test_what_was_undefined_is_told_in_words() -> None:
 def test_trivial_predictions_of_labels_and_values() -> None:
     target = torch.tensor([[1.0, 0.0, torch.nan], [1.0, 0.0, torch.nan], [0.0, 0.5, torch.nan]])
     mask = torch.tensor([[True, True, True], [True, True, True], [False, True, True]])
-    labels = trivial_prediction(target, mask, "binary")
+    labels = trivial_prediction([(target, mask)], "binary")
     assert labels.dtype == torch.float64
     assert labels.tolist() == pytest.approx([1.0, 0.5 / 3, 0.5])
-    assert trivial_prediction(target, mask, "values").tolist() == pytest.approx([1.0, 0.5 / 3, 0.0])
-    assert trivial_prediction(torch.tensor([1.0, 3.0]), None, "values").tolist() == [2.0]
+    assert trivial_prediction([(target, mask)], "values").tolist() == pytest.approx([1.0, 0.5 / 3, 0.0])
+    pieces = [(target[:1], mask[:1]), (target[1:], mask[1:])]
+    assert trivial_prediction(pieces, "binary").tolist() == labels.tolist()
+    assert trivial_prediction([(torch.tensor([1.0, 3.0]), None)], "values").tolist() == [2.0]
     images = torch.rand(5, 1, 4, 4)
-    torch.testing.assert_close(trivial_prediction(images, None, "binary"), images.double().mean(0))
-    frequencies = trivial_prediction(torch.tensor([0, 1, 1, 1]), None, "classes", num_classes=3)
+    torch.testing.assert_close(trivial_prediction([(images, None)], "binary"), images.double().mean(0))
+    frequencies = trivial_prediction(
+        [(torch.tensor([0, 1]), None), (torch.tensor([1, 1]), None)], "classes", num_classes=3
+    )
     assert frequencies.tolist() == [0.25, 0.75, 0.0]
 
 
 def test_no_constant_beats_the_trivial_prediction() -> None:
     target = torch.rand(200, 1, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    best = trivial_prediction(target, None, "binary")
+    best = trivial_prediction([(target, None)], "binary")
     bce = torch.nn.functional.binary_cross_entropy
     floor = bce(best.expand_as(target), target)
     for step in (-0.01, 0.01):

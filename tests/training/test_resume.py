@@ -360,15 +360,20 @@ def test_the_checkpoint_of_another_run_is_refused(whole: Path, tmp_path: Path) -
 
 
 def test_as_many_threads_as_it_began_with(tmp_path: Path) -> None:
+    class Counting(SilentReporter):
+        threads: set[int] = set()  # noqa: RUF012
+
+        def step_done(self, *_: object) -> None:
+            self.threads.add(torch.get_num_threads())
+
     run = stopped(experiment(), tmp_path, 6)
     plan = json.loads((run.path / "plan.json").read_text())
+    assert plan["threads"] == 1
     (run.path / "plan.json").write_text(json.dumps(plan | {"threads": 2}))
     before = torch.get_num_threads()
-    try:
-        resume_experiment(run)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    resume_experiment(run, reporter=Counting())
+    assert Counting.threads == {2}
+    assert torch.get_num_threads() == before
 
 
 def test_a_run_that_lost_its_origin_goes_on(whole: Path, tmp_path: Path) -> None:
