@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test parity faults lint
+.PHONY: train test parity faults lint bench
 
 train: .venv/installed
 	$(BIN)/mlx train configs/multilabel_mnist.yaml
@@ -25,6 +25,10 @@ lint: .venv/installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 
+# Every peer that is installed beside mlx, in turn: most of an hour of an otherwise idle machine.
+bench: .venv/installed-bench
+	$(BIN)/python bench/run.py
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
@@ -34,4 +38,8 @@ lint: .venv/installed-dev
 
 .venv/installed-dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch .venv/installed $@
+
+.venv/installed-bench: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	touch .venv/installed $@

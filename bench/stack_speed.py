@@ -16,16 +16,24 @@ from dataclasses import replace
 from functools import partial
 
 import torch
-from eager_reference import build, train_epoch
+from mlx_runner.data import Table
 from mlx_runner.specs.load import load_experiment
 from mlx_runner.training import fit
 from mlx_runner.training.assemble import open_workshop
 from mlx_runner.training.blueprint import draw_blueprint
 from mlx_runner.training.devices import prepare_process
+from mlx_runner.training.interruption import Interruption
 from mlx_runner.training.reporter import SilentReporter
+from mlx_runner.training.saver import Saver
+from mlx_runner.training.step import Trainee
+from peers.tidy_torch import train_epoch
+from peers.torch_networks import build, make_optimizer
+from task import Stopwatch
 
 NAMES = ("multilabel_attributes", "autoencoder", "headline")
 ROWS = {"headline": 1600}
+REFERENCES = {"multilabel_attributes": "attributes"}
+"""The reference's own name of a network, where it is not that of the config."""
 
 
 def measure(name: str, members: int, rounds: int) -> dict[str, float]:
@@ -37,17 +45,18 @@ def measure(name: str, members: int, rounds: int) -> dict[str, float]:
     batch_size = experiment.training.batch_size
     full = train.batch(0, len(train), torch.float32)
     data = {**full.inputs, **full.targets}
-    module, loss_of = build(name)
-    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    module, loss_of = build(REFERENCES.get(name, name))
+    optimizer = make_optimizer(module)
     settings = [experiment.model_copy(update={"seed": seed}) for seed in range(members)]
     alone = workshop.build([experiment], stacked=False)
     together = workshop.build([settings[0]] * members, stacked=True)
-    plan = fit.FitPlan(1, batch_size, True, (0,), blueprint.metrics)
+    saver = Saver(Interruption(), minutes=experiment.training.checkpoint_minutes)
+    plan = fit.FitPlan(1, batch_size, True, (0,), blueprint.metrics, SilentReporter(), saver)
     own_orders = replace(plan, seeds=tuple(range(members)))
     seconds: dict[str, list[float]] = {"reference": [], "single": [], "stack": [], "stack, own orders": []}
     for epoch in range(1, rounds + 1):
         runs = {
-            "reference": partial(train_epoch, module, loss_of, optimizer, data, batch_size),
+            "reference": partial(train_epoch, module, loss_of, optimizer, data, batch_size, Stopwatch()),
             "single": partial(_epoch, alone, train, plan, epoch),
             "stack": partial(_epoch, together, train, plan, epoch),
             "stack, own orders": partial(_epoch, together, train, own_orders, epoch),
@@ -59,8 +68,8 @@ def measure(name: str, members: int, rounds: int) -> dict[str, float]:
     return {kind: statistics.median(values) for kind, values in seconds.items()}
 
 
-def _epoch(trainee: object, train: object, plan: fit.FitPlan, epoch: int) -> None:
-    fit.train_epoch(trainee, train, plan=plan, epoch=epoch, reporter=SilentReporter())
+def _epoch(trainee: Trainee, train: Table, plan: fit.FitPlan, epoch: int) -> None:
+    fit.train_epoch(trainee, train, plan=plan, epoch=epoch)
 
 
 def main() -> None:

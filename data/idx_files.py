@@ -66,7 +66,7 @@ def _parse(file: Traversable, content: bytearray, num_axes: int) -> NDArray[np.u
     """Header: two zero bytes, the type, the number of axes, then each size as 4 bytes, big end first."""
     header_length = 4 + 4 * num_axes
     magic = bytes((0, 0, UNSIGNED_BYTE, num_axes))
-    if len(content) >= 4 and content[:4] != magic:
+    if len(content) >= 4 and bytes(content[:4]) != magic:
         kind = f"an idx file of unsigned bytes with {num_axes} {'axis' if num_axes == 1 else 'axes'}"
         raise damaged(file, f"starts with 0x{content[:4].hex()}, not 0x{magic.hex()}: not {kind}")
     if len(content) < header_length:

@@ -132,11 +132,11 @@ def test_only_the_command_line_prints_exits_and_knows_the_terminal(path: Path) -
 
 
 def test_no_test_folder_is_without_a_folder() -> None:
-    """Tests mirror the folders; golden, parity, faults and security hold what several of them do together."""
+    """Tests mirror the folders; bench is none of them, and the others hold what several do together."""
     mirrored = {
         path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and any(path.glob("test_*.py"))
     }
-    assert mirrored - {"golden", "parity", "faults", "security"} <= FOLDERS
+    assert mirrored - {"golden", "parity", "faults", "security", "bench"} <= FOLDERS
 
 
 @pytest.mark.parametrize("name", shipped_configs())
