@@ -10,12 +10,15 @@ import torch
 from torch import Tensor
 
 from ..models import Network
+from ..models.dense import BinarySoftmaxHeads, Dense
 from ..models.recurrent import Recurrent
 from ..specs.errors import ConfigError, DataError, MachineError
 
 _MOST_THREADS = 4096
 _WORTH_SHARING = 2_000_000
 """The multiplications of a layer and step from which a second thread gained more than a tenth."""
+
+_INPUTS_FIRST = (Dense, BinarySoftmaxHeads, Recurrent)
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -86,15 +89,16 @@ def _is_recurrent(network: Network) -> bool:
 
 
 def _largest_product(network: Network, rows: int) -> int:
-    """The most multiplications in one layer of a step; those of a convolution are an upper bound."""
-    members = network.members or 1
+    """The most multiplications in one layer of a step; those of a grouped convolution are an upper bound."""
+    stacked = network.members is not None
     largest = 0
     for node in network.graph.nodes:
-        shape = network.shapes.get(node.of[0], ())
+        entries = math.prod(network.shapes[node.of[0]])
         for module in network.layer(node.owner).modules():
             kernel = getattr(module, "kernel", None)
             if isinstance(kernel, Tensor):
-                is_dense = kernel.dim() - (network.members is not None) == 2
-                places = math.prod(shape[:-1] if is_dense else shape[1:])
-                largest = max(largest, places * kernel.numel() // members)
-    return rows * members * largest
+                # (inputs, units, ...), but (filters, channels, ...) where a layer convolves.
+                sizes = kernel.shape[stacked:]
+                channels = sizes[0 if isinstance(module, _INPUTS_FIRST) else 1]
+                largest = max(largest, entries // channels * kernel.numel())
+    return rows * largest
