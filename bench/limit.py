@@ -2,8 +2,8 @@
 
     python bench/limit.py NETWORK STEPS THREADS
 
-float32 products of exactly the network's shapes, as many as an epoch has, then as many steps of PyTorch's
-fused Adam over all parameters in one flat tensor: it reads weights, gradients and two moments, and writes all
+float32 products of exactly the network's shapes, as many as an epoch has, each by whichever of PyTorch's two
+libraries is faster for it, then as many steps of PyTorch's fused Adam over all parameters in one flat tensor: it reads weights, gradients and two moments, and writes all
 but the gradients. THREADS is a number, or 0 for what PyTorch takes by itself. Prints one line of JSON.
 """
 
@@ -19,6 +19,9 @@ from networks import NETWORKS, Product, products_of
 
 BYTES_PER_PARAMETER = 7 * 4
 WARM_UP = 20
+TRIALS = 30
+
+Multiply = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def main() -> None:
@@ -54,17 +57,27 @@ def _time(step: Callable[[], None], steps: int) -> float:
 def _multiply(products: list[Product]) -> Callable[[], None]:
     """All products of one step; nothing is allocated in it."""
     operands = [
-        # The right side lies transposed, as the weights of a PyTorch layer do.
-        (torch.randn(each.m, each.k), torch.randn(each.n, each.k).T, torch.empty(each.m, each.n))
+        (torch.randn(each.m, each.k), torch.randn(each.n, each.k), _faster(each))
         for each in products
         for _ in range(each.times)
     ]
 
     def step() -> None:
-        for left, right, result in operands:
-            torch.mm(left, right, out=result)
+        for left, right, multiply in operands:
+            multiply(left, right)
 
     return step
+
+
+def _faster(product: Product) -> Multiply:
+    """MKL's or oneDNN's product, by a trial; the right side lies transposed, as a layer's weights do."""
+    left, right = torch.randn(product.m, product.k), torch.randn(product.n, product.k)
+    result = torch.empty(product.m, product.n)
+    ways: list[Multiply] = [
+        lambda left, right: torch.mm(left, right.T, out=result),
+        lambda left, right: torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], ""),
+    ]
+    return min(ways, key=lambda way: min(_time(lambda: way(left, right), TRIALS) for _ in range(3)))
 
 
 def _optimize(parameters: int) -> Callable[[], None]:

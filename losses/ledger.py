@@ -52,6 +52,14 @@ def total_up(terms: tuple[str, ...], regularizers: tuple[str, ...], raw: Tensor,
     return Ledger(terms, regularizers, raw, weights.expand_as(raw), total)
 
 
+def total_terms(terms: tuple[str, ...], values: Sequence[Tensor], weights: Tensor) -> Ledger:
+    """The ledger of terms alone, [] or (K) each; the gradient of a single one takes the shortest way."""
+    if len(values) > 1:
+        return total_up(terms, (), torch.stack(list(values)), weights)
+    raw = values[0].unsqueeze(0)
+    return Ledger(terms, (), raw, weights.expand_as(raw), values[0] * weights[0])
+
+
 def settle(ledger: Ledger, weights: Tensor, offsets: Tensor | None = None) -> Ledger:
     """The same raw terms under other weights (T) or (T, K): how an epoch's total is reported.
 

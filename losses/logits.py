@@ -35,7 +35,9 @@ class _LogitsCrossentropy(torch.autograd.Function):
         logits, target = ctx.saved_tensors
         (gradient,) = gradients
         for_target = (-logits * gradient).sum_to_size(target.shape) if ctx.needs_input_grad[1] else None
-        return (torch.sigmoid(logits) - target) * gradient, for_target
+        if torch.is_grad_enabled():
+            return (torch.sigmoid(logits) - target) * gradient, for_target
+        return torch.sigmoid(logits).sub_(target).mul_(gradient), for_target
 
 
 def _log_complement(values: Tensor) -> Tensor:

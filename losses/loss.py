@@ -16,6 +16,8 @@ from .observation import hide, observe, per_row, per_weight
 from .reduction import Weighting, reduce_values, standardize_reduction
 from .shapes import Frame, frame_of, match_classes, match_shapes, place, place_entry_weight
 
+_FULL_PRECISION = (torch.float32, torch.float64)
+
 
 def build_loss(
     type: str,
@@ -98,6 +100,10 @@ class Loss:
             DataError: shapes that do not fit.
             ConfigError: an axis that does not exist, or a smoothing that has no effect.
         """
+        is_plain = sample_weight is None and mask is None and entry_weight is None and not member_axis
+        if is_plain and _has_one_kernel(self, target, prediction):
+            smoothing = _smoothing(self, label_smoothing, target, member_axis)
+            return _fused_mean(self, target, prediction, smoothing)
         given = tuple(target.shape)
         target, prediction, frame = _match(self, target, prediction, member_axis)
         smoothing = _smoothing(self, label_smoothing, target, member_axis)
@@ -107,8 +113,6 @@ class Loss:
             None if entry_weight is None else _follow(self, entry_weight, given, target, frame),
         )
         target, prediction = hide(self.definition, target, prediction, weighting.observed, frame)
-        if _has_one_kernel(self, weighting, frame):
-            return _fused_mean(self, target, prediction, smoothing)
         if self.definition.unit == "region":
             return _region_loss(self, target, prediction, weighting, frame)
         values = _values(self, target, prediction, frame, smoothing)
@@ -155,12 +159,11 @@ def _follow(loss: Loss, weight: Tensor, given: tuple[int, ...], target: Tensor, 
     return place_entry_weight(weight, given, target, units=units, members=frame.members)
 
 
-def _has_one_kernel(loss: Loss, weighting: Weighting, frame: Frame) -> bool:
-    """Whether the plain mean over everything is asked for, and torch has it in one kernel."""
-    weighted = weighting.sample_weight is not None or weighting.entry_weight is not None
-    if weighted or weighting.observed is not None or frame.members is not None:
+def _has_one_kernel(loss: Loss, target: Tensor, prediction: Tensor) -> bool:
+    """Whether the plain mean over everything is asked for, of what one function takes as it is."""
+    if target.shape != prediction.shape or target.dtype != prediction.dtype:
         return False
-    if loss.reduction != "sum_over_batch_size":
+    if loss.reduction != "sum_over_batch_size" or loss.axis != -1 or prediction.dtype not in _FULL_PRECISION:
         return False
     from_logits = loss.from_logits and loss.own.get("pos_weight") is None
     return loss.type == "mean_squared_error" or (loss.type == "binary_crossentropy" and from_logits)

@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .ledger import Ledger, total_up
+from .ledger import Ledger, total_terms, total_up
 from .loss import Loss
 
 
@@ -116,12 +116,11 @@ class Objective:
         (J) or (J, K).
         """
         values = [self._score(term, outputs[term.output], batch, knobs) for term in self.terms]
-        raw = values[0].unsqueeze(0) if len(values) == 1 else torch.stack(values)
         if penalties is None and knobs.offsets is None:
-            return total_up(self.names, (), raw, knobs.weights)
+            return total_terms(self.names, values, knobs.weights)
         names, charges = self._charges(penalties, knobs.offsets)
         weights = torch.cat([knobs.weights, torch.ones_like(charges)])
-        return total_up(self.names, names, torch.cat([raw, charges]), weights)
+        return total_up(self.names, names, torch.cat([torch.stack(values), charges]), weights)
 
     def _charges(self, penalties: Tensor | None, offsets: Tensor | None) -> tuple[tuple[str, ...], Tensor]:
         """The names and values of the rows that are no losses."""

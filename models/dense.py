@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from .initializers import Fans, ParameterSource
 from .layer import Layer, Shape
+from .products import affine_product
 
 
 class Dense(Layer):
@@ -83,13 +83,12 @@ def affine(values: Tensor, kernel: Tensor, bias: Tensor | None, *, has_members: 
     if kernel.dim() == 3:
         return _affine_members(values, kernel, bias) if has_members else _affine_shared(values, kernel, bias)
     flat = values.flatten(0, -2) if values.dim() > 2 else values
-    product = flat @ kernel if bias is None else torch.addmm(bias, flat, kernel)
+    product = affine_product(flat, kernel, bias)
     return product if values.dim() == 2 else product.reshape(*values.shape[:-1], -1)
 
 
 def _affine_members(values: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-    flat = values.flatten(1, -2)
-    product = torch.bmm(flat, kernel) if bias is None else torch.baddbmm(bias.unsqueeze(1), flat, kernel)
+    product = affine_product(values.flatten(1, -2), kernel, bias)
     return product if values.dim() == 3 else product.reshape(*values.shape[:-1], -1)
 
 
@@ -98,5 +97,5 @@ def _affine_shared(values: Tensor, kernel: Tensor, bias: Tensor | None) -> Tenso
     members, inputs, units = kernel.shape
     columns = kernel.mT.reshape(members * units, inputs).t()
     flat = values.flatten(0, -2) if values.dim() > 2 else values
-    product = flat @ columns if bias is None else torch.addmm(bias.reshape(-1), flat, columns)
+    product = affine_product(flat, columns, None if bias is None else bias.reshape(-1))
     return product.view(*values.shape[:-1], members, units).movedim(-2, 0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol, cast
 
 import torch
@@ -40,7 +42,9 @@ class Embedding(Layer):
 
     def forward(self, indices: Tensor) -> Tensor:
         if self.embeddings.dim() == 2:
-            return F.embedding(indices, self.embeddings)
+            if torch.compiler.is_exporting():
+                return F.embedding(indices, self.embeddings)
+            return cast("Tensor", _Embed.apply(indices, self.embeddings))
         return embed_members(indices, self.embeddings, has_members=self.has_members(indices))
 
 
@@ -48,24 +52,43 @@ def embed_members(indices: Tensor, embeddings: Tensor, *, has_members: bool) -> 
     """Every member's own rows: embeddings (K, V, D), indices (B, ...) or (K, B, ...), to (K, B, ..., D)."""
     members = len(embeddings)
     own = indices if has_members else indices.expand(members, *indices.shape)
-    rows = cast("Tensor", _EmbedMembers.apply(own.reshape(members, -1), embeddings))
+    rows = cast("Tensor", _Embed.apply(own.reshape(members, -1), embeddings))
     return rows.view(*own.shape, -1)
+
+
+_rows_alone = ContextVar("rows_alone", default=False)
+
+
+@contextmanager
+def gradients_by_row() -> Generator[None]:
+    """Inside, the gradient of a table on the CPU is a sparse tensor of the rows that were read, one entry for
+    every reading: for who adds them where they belong, and spares a second table made in every step.
+
+    Elsewhere it is a tensor like any other, so that the network trains like any module.
+    """
+    token = _rows_alone.set(True)
+    try:
+        yield
+    finally:
+        _rows_alone.reset(token)
 
 
 class _Context(Protocol):
     saved_tensors: tuple[object, ...]
-    size: int
+    table: torch.Size
 
     def save_for_backward(self, *tensors: Tensor) -> None: ...
 
 
-class _EmbedMembers(torch.autograd.Function):
-    """Gathers without copying the table, whose members need not lie next to each other."""
+class _Embed(torch.autograd.Function):
+    """Rows of a table (V, D), or of K that need not lie next to each other: they are not copied."""
 
     @staticmethod
     def forward(ctx: _Context, indices: Tensor, embeddings: Tensor) -> Tensor:
         ctx.save_for_backward(indices)
-        ctx.size = embeddings.shape[1]
+        ctx.table = embeddings.shape
+        if embeddings.dim() == 2:
+            return F.embedding(indices, embeddings)
         return torch.stack([table[rows] for table, rows in zip(embeddings, indices, strict=True)])
 
     @staticmethod
@@ -74,11 +97,20 @@ class _EmbedMembers(torch.autograd.Function):
         ctx: _Context, gradient: Tensor
     ) -> tuple[None, Tensor]:
         (indices,) = cast("tuple[Tensor]", ctx.saved_tensors)
-        members, count, dim = gradient.shape
-        # One table of K * V rows; torch's own kernel adds repeated rows in a fixed order on every device.
-        first = torch.arange(members, device=indices.device, dtype=indices.dtype) * ctx.size
-        rows = (indices + first.unsqueeze(1)).flatten()
-        table = torch.ops.aten.embedding_dense_backward(
-            gradient.reshape(members * count, dim), rows, members * ctx.size, -1, False
-        )
-        return None, table.view(members, ctx.size, dim)
+        *members, size, dim = ctx.table
+        if not members and gradient.device.type == "cpu" and _rows_alone.get():
+            return None, torch.sparse_coo_tensor(
+                indices.reshape(1, -1), gradient.reshape(-1, dim), ctx.table, check_invariants=False
+            )
+        if members:
+            # One table of K * V rows.
+            first = torch.arange(members[0], device=indices.device, dtype=indices.dtype) * size
+            indices = indices + first.unsqueeze(1)
+        count = ctx.table.numel() // dim
+        rows, parts = indices.reshape(-1), gradient.reshape(-1, dim)
+        # Both add repeated rows in a fixed order; on the CPU the first takes a fraction of the other's time.
+        if gradient.device.type == "cpu":
+            table = gradient.new_zeros((count, dim)).index_add_(0, rows, parts)
+        else:
+            table = torch.ops.aten.embedding_dense_backward(parts, rows, count, -1, False)
+        return None, table.view(ctx.table)

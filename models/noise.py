@@ -35,7 +35,8 @@ class NoiseClock(nn.Module):
 
     def advance(self) -> None:
         """On to the next step, without touching the host."""
-        self.step += 1
+        # In place: an assignment would have the module look for the buffer's name again in every step.
+        self.step.add_(1)
 
 
 class Dropout(Layer):

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .plain_recurrence import trace_gru, trace_lstm, trace_simple_rnn
+from .products import product
 
 
 def run_lstm(projected: Tensor, kernel: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -284,5 +285,5 @@ def _kernel_gradient(hidden: Tensor, deltas: Tensor) -> Tensor:
     """The sum over all steps of the state before it times the gates' gradient, as one product."""
     before = hidden[:-1]
     if deltas.dim() == 3:
-        return before.flatten(0, 1).T @ deltas.flatten(0, 1)
-    return before.movedim(0, 1).flatten(1, 2).mT @ deltas.movedim(0, 1).flatten(1, 2)
+        return product(before.flatten(0, 1).T, deltas.flatten(0, 1))
+    return product(before.movedim(0, 1).flatten(1, 2).mT, deltas.movedim(0, 1).flatten(1, 2))

@@ -77,12 +77,9 @@ def figure_style() -> Generator[None]:
 
 def make_figure(*, width: float, height: float) -> Figure:
     """An empty figure (inches), without pyplot: no global state, no window system."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=_PIXELS_PER_INCH, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure(figsize=(width, height), dpi=_PIXELS_PER_INCH, layout="constrained")
 
 
 def save_figure(path_of: Callable[[str], Path], name: str, figure: Figure) -> list[Path]:
@@ -91,6 +88,8 @@ def save_figure(path_of: Callable[[str], Path], name: str, figure: Figure) -> li
     No name of a stranger's can break the XML, nor hide, turn or crowd out what is drawn; those of ticks are
     `drawn_text` before they come here.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.text import Text
 
     for each in figure.findobj(Text):
@@ -100,12 +99,20 @@ def save_figure(path_of: Callable[[str], Path], name: str, figure: Figure) -> li
     with warnings.catch_warnings():
         # A name in a script that the font lacks shows as boxes, which is plain to see.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        for path in paths:
-            buffer = io.BytesIO()
-            kind = path.suffix[1:]
-            figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
-            write_bytes(path, buffer.getvalue())
+        write_bytes(paths[0], _written(lambda file: FigureCanvasAgg(figure).print_png(file)))
+        # The layout has been found; `savefig` would find it twice for each file.
+        figure.set_layout_engine("none")
+        undated: dict[str, object] = {"Date": None}
+        write_bytes(
+            paths[1], _written(lambda file: FigureCanvasSVG(figure).print_svg(file, metadata=undated))
+        )
     return paths
+
+
+def _written(write: Callable[[io.BytesIO], None]) -> bytes:
+    buffer = io.BytesIO()
+    write(buffer)
+    return buffer.getvalue()
 
 
 def drawn_text(text: str, *, longest: int = _LONGEST_TEXT) -> str:

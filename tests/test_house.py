@@ -123,7 +123,8 @@ def test_only_the_command_line_prints_exits_and_knows_the_terminal(path: Path) -
             assert node.id not in {"print", "input", "exit", "quit"}, node.lineno
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             terminal = {"sys.stdout", "sys.stderr", "sys.exit", "os._exit"}
-            assert f"{node.value.id}.{node.attr}" not in terminal, node.lineno
+            ends_itself = path.name == "processes.py" and node.attr == "_exit"
+            assert f"{node.value.id}.{node.attr}" not in terminal or ends_itself, node.lineno
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names = (
                 [each.name for each in node.names] if isinstance(node, ast.Import) else [node.module or ""]

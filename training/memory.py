@@ -16,6 +16,8 @@ from ..specs.experiment import Experiment
 from ..specs.machine_failures import FAILURES, FREE_SOME, describe_failure, is_out_of_memory, size_text
 from .footprint import Footprint, fitting_batch_size, network_footprint, training_bytes
 
+_ROOM = 8
+
 FEWER_ROWS = f"give fewer rows, or {FREE_SOME}"
 """What helps where data are read or scored."""
 
@@ -31,6 +33,12 @@ class TrainingLoad:
     footprint: Footprint
     members: int
     budget_bytes: int | None
+
+    @property
+    def is_light(self) -> bool:
+        """Whether there is room for many times the estimate, which leaves much out."""
+        needed = training_bytes(self.experiment, self.footprint) * self.members
+        return self.budget_bytes is not None and needed < self.budget_bytes / _ROOM
 
 
 def measure_load(

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..models.embedding import gradients_by_row
+
 
 class FlatParameters:
     """`values` and `gradients`, [P] or [K, P]; the network's trained parameters become views of `values`.
@@ -42,8 +44,13 @@ class FlatParameters:
         Not `total.backward()`: that adds to what is there, so it would have to be cleared first, and it
         expects gradients of dense layout, which the rows of a stack are not.
         """
-        for target, gradient in zip(self._targets, self._gradients(total, retain=False), strict=True):
-            target.copy_(gradient)
+        with gradients_by_row():
+            gradients = self._gradients(total, retain=False)
+        for target, gradient in zip(self._targets, gradients, strict=True):
+            if gradient.is_sparse:
+                target.zero_().index_add_(0, gradient._indices()[0], gradient._values())  # pyright: ignore[reportPrivateUsage]
+            else:
+                target.copy_(gradient)
 
     def gradient(self, total: Tensor, *, retain: bool = False) -> Tensor:
         """d(total)/d(values) by itself, [P] or [K, P]; `retain` keeps the graph for another."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from signal import Signals
 
@@ -14,7 +14,7 @@ from ..specs.experiment import Experiment
 from ..specs.resolved import resolved_yaml
 from .assemble import Workshop, narrow, open_workshop
 from .blueprint import draw_blueprint
-from .devices import choose_device, prepare_process, settled_threads
+from .devices import choose_device, keeping_freed_memory, prepare_process, settled_threads
 from .ending import Ending
 from .evaluate import LedgerMeans
 from .final import RunResult
@@ -208,7 +208,9 @@ class Session:
             start=start,
             means=means,
         )
-        fit(trainee, splits.train, splits.validation, plan=plan, members=members, narrower=narrower)
+        # What is kept may lie in the way of what is needed, where memory is short.
+        with keeping_freed_memory() if self.load.is_light else nullcontext():
+            fit(trainee, splits.train, splits.validation, plan=plan, members=members, narrower=narrower)
 
     def _gradient_report(self, trainee: Trainee) -> GradientReport | None:
         described = self.blueprint.experiment.training.gradient_report

@@ -109,7 +109,8 @@ def train_step(trainee: Trainee, batch: Table) -> Ledger:
     _, ledger = score_batch(trainee.network, trainee.objective, trainee.knobs, batch)
     trainee.weighting.backward(trainee, ledger)
     _hold_if_not_finite(trainee, ledger)
-    _take_back(trainee, averages)
+    if averages:
+        _take_back(trainee, averages)
     trainee.optimizer.step(trainee.held)
     trainee.weighting.close_step(trainee, ledger)
     trainee.network.noise.advance()

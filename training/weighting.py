@@ -39,7 +39,7 @@ class Weighting(Protocol):
     def backward(self, trainee: Trainee, ledger: Ledger) -> None:
         """Put the gradient that updates the network into `trainee.parameters.gradients`."""
         # Members share no weight, so the sum's gradient is each member's own.
-        trainee.parameters.backward(ledger.total.sum())
+        trainee.parameters.backward(ledger.total.sum() if ledger.total.dim() else ledger.total)
 
     def close_step(self, trainee: Trainee, ledger: Ledger) -> None:
         """Learn from the step that was just made."""

@@ -55,7 +55,7 @@ class Backwards(datetime.datetime):
 
 datetime.datetime = Backwards
 time.time = lambda: started - 60 * next(minutes)
-from mlx_runner.cli.entry import main
+from mlx_runner.cli.main import main
 
 for arguments in (["train", "tiny.yaml", "--quiet"], ["train", "tiny.yaml", "--quiet"], ["runs", "--json"]):
     sys.argv = ["mlx", *arguments]

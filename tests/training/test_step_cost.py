@@ -61,12 +61,12 @@ def built(name: str, members: int | None) -> tuple[Workshop, Trainee]:
 @pytest.mark.parametrize(
     ("name", "members", "operators"),
     [
-        ("multilabel_attributes", None, 64),
-        ("multilabel_attributes", 4, 84),
-        ("autoencoder", None, 119),
-        ("autoencoder", 4, 139),
-        ("headline", None, 1508),
-        ("headline", 4, 1548),
+        ("multilabel_attributes", None, 60),
+        ("multilabel_attributes", 4, 83),
+        ("autoencoder", None, 118),
+        ("autoencoder", 4, 168),
+        ("headline", None, 1518),
+        ("headline", 4, 1584),
     ],
 )
 def test_operators_of_a_step(name: str, members: int | None, operators: int) -> None:
