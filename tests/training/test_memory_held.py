@@ -11,7 +11,6 @@ import pytest
 import torch
 from mlx_runner.specs.load import load_experiment
 from mlx_runner.training.blueprint import draw_blueprint
-from mlx_runner.training.devices import keeping_freed_memory
 from mlx_runner.training.memory import measure_load
 
 # A process of its own: what other tests have freed would serve as well.
