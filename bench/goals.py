@@ -29,7 +29,8 @@ class Goal:
 
 GOALS = (
     Goal("autoencoder", "whole process, of Keras 3 on jax", 0.6, whole, "keras-jax"),
-    Goal("autoencoder", "whole process, of PyTorch with a DataLoader", 0.25, whole, "plain"),
+    Goal("autoencoder", "whole process, of PyTorch with torchvision's MNIST", 0.25, whole, "torchvision"),
+    Goal("autoencoder", "whole process, of PyTorch with a Dataset of tensors", 0.25, whole, "plain"),
     Goal("autoencoder", "later epoch, of Keras 3 on jax", 0.95, later_epoch, "keras-jax"),
     Goal("autoencoder", "later epoch, of the tidy loop", 0.75, later_epoch, "tidy"),
     Goal("autoencoder", "later epoch, of the limit", 3.0, later_epoch, "limit"),

@@ -2,10 +2,10 @@
 
     python bench/limit.py NETWORK STEPS THREADS
 
-float32 products of exactly the network's shapes, as many as an epoch has, each by whichever of PyTorch's two
-libraries is faster for it, then as many steps of PyTorch's fused Adam over all parameters in one flat tensor: it
-reads weights, gradients and two moments, and writes all but the gradients. THREADS is a number, or 0 for what
-PyTorch takes by itself. Prints one line of JSON.
+float32 products of exactly the network's shapes, as many as an epoch has, each by whichever of PyTorch's
+two libraries is faster for it, then as many steps of PyTorch's fused Adam over all parameters in one flat
+tensor: it reads weights, gradients and two moments, and writes all but the gradients. THREADS is a number, or
+0 for what PyTorch takes by itself. Prints one line of JSON.
 """
 
 from __future__ import annotations

@@ -21,6 +21,13 @@ PEERS = {
     peer.name: peer
     for peer in (
         Peer("plain", "PyTorch, Dataset and DataLoader", "plain_torch", ("torch",)),
+        Peer(
+            "torchvision",
+            "PyTorch, torchvision and DataLoader",
+            "torchvision_torch",
+            ("torch", "torchvision"),
+            networks=("autoencoder",),
+        ),
         Peer("tidy", "PyTorch, tidy eager loop", "tidy_torch", ("torch",)),
         Peer("lightning", "PyTorch Lightning", "lightning_loop", ("lightning", "torch")),
         Peer("keras-jax", "Keras 3 on jax", "keras_fit", ("keras", "jax"), "jax"),

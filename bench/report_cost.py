@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    prepare_process()
+    prepare_process("float32")
     for name in options.names:
         report, step = measure(name, options.rounds)
         print(f"{name:24} a report takes {report / step:5.2f} steps of {1000 * step:7.2f} ms", flush=True)

@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    prepare_process()
+    prepare_process("float32")
     for name in options.names:
         found = measure(name, options.members, options.rounds)
         each = options.members * found["reference"]

@@ -54,6 +54,9 @@ def train(
         str | None,
         typer.Option(metavar="RUN|latest", help="Go on with a run that was stopped, or make it longer."),
     ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Time the first steps by stage, layer, operator: profile.csv.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress, and of findings only errors and warnings.")
@@ -82,12 +85,20 @@ def train(
                 _tell_findings(workshop, reporter, quiet=quiet)
 
             command = ["mlx", *sys.argv[1:]]
-            result = begin(command=command, reporter=reporter, inspect=inspect, interruption=interruption)
+            result = begin(
+                command=command,
+                reporter=reporter,
+                inspect=inspect,
+                interruption=interruption,
+                profile=profile,
+            )
         from ..records.run_folder import RunFolder
 
         folder = RunFolder.open(Path(result.run))
         try:
             _show(result, folder, json=json)
+            if profile and not json:
+                _show_profile(folder)
         finally:
             # Last: a disk that is full by now costs the pictures, not the results.
             _draw(result, folder)
@@ -102,6 +113,13 @@ def _show(result: RunResult, folder: RunFolder, *, json: bool) -> None:
         from .render import render_run
 
         render_run(folder)
+    sys.stdout.flush()
+
+
+def _show_profile(folder: RunFolder) -> None:
+    from .render_profile import render_profile
+
+    render_profile(folder)
     sys.stdout.flush()
 
 

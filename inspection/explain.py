@@ -91,7 +91,7 @@ def explain(
         ConfigError: the config, or a run whose weights do not fit it. DataError: the data or the
         checkpoint. MachineError: the device.
     """
-    prepare_process()
+    prepare_process(experiment.training.precision)
     with located(experiment):
         chosen = choose_device(device)
         blueprint = draw_blueprint(experiment)

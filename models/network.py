@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from .activations import ACTIVATIONS, WITH_LOGITS
@@ -72,7 +73,8 @@ class Network(nn.Module):
     """A layer graph with weights. Plain PyTorch: trains, moves, saves and exports like any module.
 
     `members` is K in a stack, None for a single model. `shapes` gives every node's example shape;
-    `activations` the activation's name of every node; `penalties` what the config wants kept small.
+    `activations` the activation's name of every node; `penalties` what the config wants kept small;
+    `autocast` the shorter type in which layers multiply, None for that of the weights.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Network(nn.Module):
         self.graph = graph
         self.shapes = dict(shapes)
         self.members = members
+        self.autocast: torch.dtype | None = None
         self.activations = {node.name: activations[node.owner] for node in graph.nodes}
         self.penalties = _penalties(graph, layers)
         self._steps = _plan_steps(graph, layers, self.activations, self.penalties)
@@ -115,7 +118,15 @@ class Network(nn.Module):
         return self.walk(inputs).outputs
 
     def walk(self, inputs: Mapping[str, Tensor]) -> Walk:
-        """The outputs, and what is penalized on the way to them."""
+        """The outputs, and what is penalized on the way; float32 where `autocast` is a shorter type."""
+        if self.autocast is None or torch.compiler.is_exporting():
+            return self._walk(inputs)
+        device = next(iter(inputs.values())).device
+        # A cache of shorter weights would outlive the update of a captured step.
+        with torch.autocast(device.type, dtype=self.autocast, cache_enabled=False):
+            return self._walk(inputs)
+
+    def _walk(self, inputs: Mapping[str, Tensor]) -> Walk:
         values, masks = dict(inputs), dict[str, Tensor]()
         outputs, activities = dict[str, Output](), dict[str, Tensor]()
         for step in self._steps:
@@ -125,7 +136,7 @@ class Network(nn.Module):
             mask = united_mask(masks, step.reads_mask)
             result = step.layer(*given) if mask is None else step.layer(*given, mask)
             if step.keeps_logits:
-                result = self._with_members(result, step.name)
+                result = self._with_members(_full(result), step.name)
                 output = Output(result, step.activation, united_mask(masks, step.mask))
                 outputs[step.name] = output
                 if step.is_penalized or step.name in self._read:
@@ -133,11 +144,11 @@ class Network(nn.Module):
             else:
                 values[step.name] = result if step.activation is None else step.activation(result)
             if step.is_penalized:
-                activities[step.name] = self._with_members(values[step.name], step.name)
+                activities[step.name] = self._with_members(_full(values[step.name]), step.name)
         for name in self.graph.outputs:
             if name not in outputs:
                 mask = united_mask(masks, self._masks.get(name, ()))
-                outputs[name] = Output(self._with_members(values[name], name), None, mask)
+                outputs[name] = Output(self._with_members(_full(values[name]), name), None, mask)
         return Walk({name: outputs[name] for name in self.graph.outputs}, activities)
 
     def _with_members(self, values: Tensor, name: str) -> Tensor:
@@ -145,6 +156,11 @@ class Network(nn.Module):
         if self.members is None or values.dim() == len(self.shapes[name]) + 2:
             return values
         return values.expand(self.members, *values.shape)
+
+
+def _full(values: Tensor) -> Tensor:
+    """Losses and metrics are taken in float32."""
+    return values.float() if values.dtype == torch.bfloat16 else values
 
 
 def _penalties(graph: Graph, layers: Mapping[str, Layer]) -> tuple[Penalty, ...]:

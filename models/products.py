@@ -45,6 +45,7 @@ def _is_large(left: Tensor, right: Tensor) -> bool:
         and left.shape[-2] * left.shape[-1] * right.shape[-1] >= _WORTH_PREPARING
         and left.dtype == torch.float32 == right.dtype
         and left.device.type == "cpu"
+        and not torch.is_autocast_enabled("cpu")
     )
 
 

@@ -32,6 +32,20 @@ def run_lstm(projected: Tensor, kernel: Tensor, mask: Tensor | None = None) -> T
     return cast("Tensor", _LSTM.apply(projected, kernel, mask))
 
 
+def library_lstm(inputs: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor | None) -> Tensor:
+    """States after every step, (T, B, u), by PyTorch's own LSTM: oneDNN's on a CPU, cuDNN's on CUDA.
+
+    inputs: (T, B, C); kernel (C, 4u), recurrent_kernel (u, 4u) and bias (4u) in Keras's order of gates, which
+    is PyTorch's. It has a second bias, which is zero here.
+    """
+    start = inputs.new_zeros((1, inputs.shape[1], recurrent_kernel.shape[0]))
+    weights = [kernel.t(), recurrent_kernel.t()]
+    if bias is not None:
+        weights += [bias, torch.zeros_like(bias)]
+    states, _, _ = torch.lstm(inputs, (start, start), weights, bias is not None, 1, 0.0, True, False, False)
+    return states
+
+
 def run_gru(projected: Tensor, kernel: Tensor, bias: Tensor | None, mask: Tensor | None = None) -> Tensor:
     """States after every step, (T, B, u), of the GRU of Cho et al. whose reset acts after the product.
 

@@ -12,9 +12,13 @@ from torch import Tensor, nn
 from .dense import affine
 from .initializers import Fans, ParameterSource
 from .layer import Layer, Shape
-from .recurrence import run_gru, run_lstm, run_simple_rnn
+from .recurrence import library_lstm, run_gru, run_lstm, run_simple_rnn
 
 Cell = Literal["lstm", "gru", "simple_rnn"]
+
+_WORTH_A_CALL = 100_000
+"""The multiplications of one step and member from which K calls of a library are faster than one recurrence
+of K members."""
 
 _BLOCKS: dict[Cell, int] = {"lstm": 4, "gru": 3, "simple_rnn": 1}
 
@@ -69,11 +73,15 @@ class Recurrent(Layer):
     def _run(self, values: Tensor, mask: Tensor | None) -> Tensor:
         """States in the order they are computed, (T, B, u) or (T, K, B, u)."""
         is_gru = self.options.cell == "gru"
+        if self._suits_library(values, mask):
+            return self._by_library(values)
         bias, own_bias = self.bias, None
         if self.bias is not None and is_gru:
             bias, own_bias = self.bias.unbind(-2)
         # All steps' inputs in one product; only the recurrence itself runs step by step.
         projected = affine(values, self.kernel, bias, has_members=self.has_members(values)).movedim(-2, 0)
+        # The recurrence keeps the precision of its weights, whatever the product before it had.
+        projected = projected.to(self.recurrent_kernel.dtype)
         if mask is not None:
             mask = mask.movedim(-1, 0).unsqueeze(-1)
             mask = mask if mask.dim() == projected.dim() else mask.unsqueeze(1)
@@ -84,6 +92,31 @@ class Recurrent(Layer):
             return run_gru(projected, self.recurrent_kernel, own_bias, mask)
         run = run_lstm if self.options.cell == "lstm" else run_simple_rnn
         return run(projected, self.recurrent_kernel, mask)
+
+    def _suits_library(self, values: Tensor, mask: Tensor | None) -> bool:
+        """Whether PyTorch's own LSTM is the faster one, which takes one member and one precision."""
+        # Asked first: how many rows there are is not known while a network is exported.
+        if torch.compiler.is_exporting():
+            return False
+        batch = values.shape[-3]
+        return (
+            self.options.cell == "lstm"
+            and mask is None
+            and values.dtype == torch.float32 == self.kernel.dtype
+            and (self.kernel.dim() == 2 or batch * self.recurrent_kernel[0].numel() >= _WORTH_A_CALL)
+            and not torch.is_autocast_enabled(values.device.type)
+        )
+
+    def _by_library(self, values: Tensor) -> Tensor:
+        steps = values.movedim(-2, -3)
+        steps = steps.flip(-3) if self.options.go_backwards else steps
+        if self.kernel.dim() == 2:
+            return library_lstm(steps, self.kernel, self.recurrent_kernel, self.bias)
+        members = len(self.kernel)
+        every = steps.unbind(0) if self.has_members(values) else [steps] * members
+        biases = [None] * members if self.bias is None else self.bias.unbind(0)
+        weights = zip(every, self.kernel.unbind(0), self.recurrent_kernel.unbind(0), biases, strict=True)
+        return torch.stack([library_lstm(*own) for own in weights], dim=1)
 
 
 class Bidirectional(Layer):

@@ -20,7 +20,10 @@ JSON_FILES = (
     "nonfinite.json",
     "summary.json",
 )
-TABLES = ("metrics.csv", "ledger.csv", "labels.csv", "values.csv", "gradients.csv", "timings.csv")
+TABLES = (
+    *("metrics.csv", "ledger.csv", "labels.csv", "values.csv", "gradients.csv"),
+    *("timings.csv", "profile.csv"),
+)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ VALUE_COLUMNS = (
     *("split", "output", "column", "observed", "mse", "mae", "rmse", "r2"),
     *("mse_original", "mae_original", "rmse_original", "r2_original"),
 )
+PROFILE_COLUMNS = ("kind", "name", "calls", "seconds", "share")
 ENDED: tuple[Status, ...] = ("finished", "diverged")
 """Of such a run nothing is left to train; every other one can be resumed."""
 RUN_FILES = ("config.yaml", "environment.json", "plan.json")
@@ -46,7 +47,7 @@ ENDING_FILES = (
 RUN_NAME = re.compile(r"\d{8}-\d{6}_.+")
 
 _END_STATUSES: tuple[str, ...] = get_args(EndStatus)
-_TEXT_COLUMNS = frozenset({"split", "term", "kind", "layer", "output", "label", "column"})
+_TEXT_COLUMNS = frozenset({"split", "term", "kind", "layer", "output", "label", "column", "name"})
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,10 @@ class RunFolder:
         """All rows of the table of numbers, per split, output and column of a target (`VALUE_COLUMNS`)."""
         write_table(self.path / "values.csv", rows, columns=VALUE_COLUMNS)
 
+    def write_profile(self, rows: Sequence[Mapping[str, Cell]]) -> None:
+        """Where the time of a step went, per stage, layer and operator (`PROFILE_COLUMNS`)."""
+        write_table(self.path / "profile.csv", rows, columns=PROFILE_COLUMNS)
+
     def write_decisions(self, decisions: Mapping[str, object]) -> None:
         """What was found on the validation rows: thresholds by output and label, temperatures by output."""
         write_text(self.path / "decisions.json", to_json(decisions))
@@ -236,6 +241,10 @@ class RunFolder:
     def read_values(self) -> list[Row]:
         """The rows of values.csv; none without targets of numbers. Raises DataError if damaged."""
         return self._rows("values.csv")
+
+    def read_profile(self) -> list[Row]:
+        """The rows of profile.csv; none where nothing was timed. Raises DataError if damaged."""
+        return self._rows("profile.csv")
 
     def read_decisions(self) -> dict[str, object] | None:
         """What was found on the validation rows; None if nothing was asked. Raises DataError if damaged."""

@@ -40,6 +40,10 @@ class Training(Spec):
     `checkpoint_minutes` without a checkpoint. A step whose loss or gradient is not finite updates nothing
     and ends the run; with `on_nonfinite: skip` it is left out, until there were more than
     `nonfinite_limit` (default 10) of them.
+
+    Under `precision: tf32` a CUDA device multiplies with 10 bits of mantissa; under `bf16` layers multiply
+    in bfloat16, on every device, while weights, losses and updates stay float32. `capture_step` records the
+    whole step as one CUDA graph: on such a device, with adam or adamw and fixed loss weights.
     """
 
     epochs: int = Field(default=1, gt=0)
@@ -48,7 +52,8 @@ class Training(Spec):
     evaluate_train: bool = False
     early_stopping: EarlyStopping | None = None
     restore_best: bool = True
-    precision: Literal["float32", "float64"] = "float32"
+    precision: Literal["float32", "float64", "tf32", "bf16"] = "float32"
+    capture_step: bool = False
     gradient_report: GradientReport | None = None
     checkpoint_minutes: float = Field(default=10.0, gt=0.0)
     on_nonfinite: Literal["stop", "skip"] = "stop"

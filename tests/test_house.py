@@ -137,7 +137,7 @@ def test_no_test_folder_is_without_a_folder() -> None:
     mirrored = {
         path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and any(path.glob("test_*.py"))
     }
-    assert mirrored - {"golden", "parity", "faults", "security", "bench"} <= FOLDERS
+    assert mirrored - {"golden", "parity", "faults", "security", "bench", "cuda"} <= FOLDERS
 
 
 @pytest.mark.parametrize("name", shipped_configs())

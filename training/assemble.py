@@ -14,7 +14,7 @@ from ..models import build_network
 from ..specs.experiment import Experiment
 from .blueprint import Blueprint
 from .data_checks import check_data
-from .devices import DTYPES
+from .devices import AUTOCAST, DTYPES
 from .evaluate import reference_rows
 from .optimizers import build_optimizer
 from .parameters import FlatParameters
@@ -58,6 +58,7 @@ class Workshop:
             dtype=self.dtype,
             device=self.device,
         )
+        network.autocast = AUTOCAST.get(first.training.precision)
         if initial and first.model.weights_from is not None:
             load_weights_from(network, first.model.weights_from)
         parameters = FlatParameters(network, members=network.members)

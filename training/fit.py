@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..data import Table
 from ..losses import Ledger
+from .captured_step import PlainStep, Step, choose_step
 from .epoch_rows import EpochScores
 from .evaluate import LedgerMeans, evaluate
 from .gradient_report import GradientReport
@@ -21,7 +22,8 @@ from .reporter import Reporter
 from .saver import Saver
 from .scores import Scores, score_metrics
 from .seeding import epoch_order
-from .step import Trainee, train_step
+from .step import Trainee, unmarked
+from .step_profile import StepProfile
 from .weighting import settled_means
 
 Narrower = Callable[[Trainee, Sequence[int], Sequence[int]], Trainee]
@@ -44,6 +46,8 @@ class FitPlan:
     saver: Saver
     evaluate_train: bool = False
     gradient_report: GradientReport | None = None
+    profile: StepProfile | None = None
+    capture: bool = False
     start: Position = START
     means: LedgerMeans | None = None
 
@@ -62,12 +66,13 @@ def fit(
     Raises Interrupted after the step, or the end of an epoch, at which all was saved.
     """
     running: list[Member] = [member for member in members if not member.stopped]
+    step = choose_step(trainee, train, batch_size=plan.batch_size, capture=plan.capture)
     for epoch in range(plan.start.epoch + 1, plan.epochs + 1) if running else ():
         plan.reporter.epoch_started(epoch)
         started = time.perf_counter()
         tables = {"train": train} if plan.evaluate_train else {}
         tables |= {} if validation is None else {"validation": validation}
-        ledgers = {"train": train_epoch(trainee, train, plan=plan, epoch=epoch, members=running)}
+        ledgers = {"train": train_epoch(trainee, train, plan=plan, epoch=epoch, members=running, step=step)}
         scores: dict[str, Scores] = {}
         for split, table in tables.items():
             ledger, scores[split] = score_table(trainee, table, plan)
@@ -83,32 +88,46 @@ def fit(
             running = [running[row] for row in going]
             kept = [position for position, member in enumerate(members) if not member.stopped]
             trainee = narrower(trainee, going, kept)
+            step = choose_step(trainee, train, batch_size=plan.batch_size, capture=plan.capture)
             plan = replace(plan, seeds=tuple(plan.seeds[row] for row in going))
             for row, member in enumerate(running):
                 member.index = row
 
 
 def train_epoch(
-    trainee: Trainee, table: Table, *, plan: FitPlan, epoch: int, members: Sequence[Member] = ()
+    trainee: Trainee,
+    table: Table,
+    *,
+    plan: FitPlan,
+    epoch: int,
+    members: Sequence[Member] = (),
+    step: Step | None = None,
 ) -> Ledger:
     """One pass over all rows; the last partial batch is kept. Returns the example-weighted means.
 
-    They are reported under the weights in force at the end, as every other split is.
+    step: how a step is made, where not operator by operator. The means are reported under the weights in
+    force at the end, as every other split is.
     """
     trainee.weighting.open_epoch(trainee, epoch)
-    dtype = trainee.parameters.values.dtype
+    step, profile = step or PlainStep(trainee, table), plan.profile
+    mark = unmarked if profile is None else profile.mark
     means = plan.means or LedgerMeans()
     order = order_rows(epoch, len(table), seeds=plan.seeds, shuffle=plan.shuffle)
     batches = torch.split(order.to(trainee.frozen.device), plan.batch_size, dim=-1)
-    for step, index in enumerate(batches[plan.start.step :], start=plan.start.step + 1):
+    for number, index in enumerate(batches[plan.start.step :], start=plan.start.step + 1):
         if plan.gradient_report is not None:
             plan.gradient_report.before_step(trainee, table, index, epoch=epoch)
-        ledger = train_step(trainee, table.gather(index, dtype))
+        if profile is not None:
+            profile.open_step(trainee.network)
+        ledger = step(index, mark=mark)
         means.add(ledger, index.shape[-1], counted=trainee.held == 0 if trainee.skip_limit else None)
-        plan.reporter.step_done(epoch, step, means.read_terms)
+        plan.reporter.step_done(epoch, number, means.read_terms)
         if trainee.stuck:
             break
-        plan.saver.after_step(trainee, members, Position(epoch - 1, step), means)
+        plan.saver.after_step(trainee, members, Position(epoch - 1, number), means)
+        mark("bookkeeping")
+    if profile is not None:
+        profile.close_epoch()
     trainee.weighting.close_epoch(trainee, means.ledger())
     return settled_means(trainee, means.ledger())
 

@@ -20,7 +20,7 @@ MEMORY_FORMULA = (
     "value; the 3 are values, gradients and best copy"
 )
 
-_BYTES = {"float32": 4, "float64": 8}
+_BYTES = {"float32": 4, "float64": 8, "tf32": 4, "bf16": 4}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ Legend: P parameters of one member, K members of a stack.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from ..specs import optimizers as spec
 from .parameters import FlatParameters
 from .schedules import Schedule
-from .update_rules import AdamRule, UpdateRule, build_rule
+from .update_rules import AdamRule, Slots, UpdateRule, build_rule
 
 Row = int | None
 """A member of a stack, or all there is."""
@@ -41,6 +42,9 @@ class Optimizer:
         self._learning_rates = learning_rates
         self.factors = [1.0] * len(learning_rates)
         self.steps = 0
+        self._rates = list(learning_rates)
+        self._held: HeldNumbers | None = None
+        self._is_recorded = False
         self.slots = {name: torch.full_like(parameters.values, start) for name, start in rule.slots.items()}
 
     def learning_rate(self, member: int) -> float:
@@ -50,12 +54,38 @@ class Optimizer:
 
     def step(self, frozen: Tensor) -> None:
         """One update. frozen: float [] or (K), 1 for members that must not change any more."""
+        if not self._is_recorded:
+            self.advance()
         if self._clipping is not None:
             self._clipping.clip(self._parameters)
-        rates = [self.learning_rate(member) for member in range(len(self._learning_rates))]
-        self.steps += 1
-        for row, rate, flag in _calls(rates, frozen):
+        for row, rate, flag in _calls(self._rates, frozen):
             self._update(row, rate, flag)
+
+    def advance(self) -> None:
+        """On to the next step and its learning rates, which the host works out."""
+        self._rates = [self.learning_rate(member) for member in range(len(self._learning_rates))]
+        self.steps += 1
+        if self._held is not None:
+            self._held.hold(self._rates, self.steps)
+
+    @contextmanager
+    def recorded(self) -> Generator[None]:
+        """Inside, `step` leaves the host's part, `advance`, to who runs again what is recorded."""
+        self._is_recorded = True
+        try:
+            yield
+        finally:
+            self._is_recorded = False
+
+    def hold_numbers(self) -> None:
+        """Keep what changes from step to step on the device, where a captured update finds it."""
+        assert isinstance(self._rule, AdamRule), "only Adam and AdamW can be captured"
+        self._held = HeldNumbers(self._rule, len(self._learning_rates), self._parameters.values.device)
+
+    @property
+    def can_be_captured(self) -> bool:
+        """Whether the update is the same operations in every step."""
+        return isinstance(self._rule, AdamRule)
 
     def companion(self, rule: UpdateRule, parameters: FlatParameters) -> Optimizer:
         """An optimizer of other parameters at this one's learning rates and schedule, without clipping."""
@@ -73,7 +103,9 @@ class Optimizer:
         if row is not None:
             values, gradients = values[row], gradients[row]
             slots = {name: slot[row] for name, slot in slots.items()}
-        if isinstance(self._rule, AdamRule):
+        if self._held is not None:
+            self._held.update(values, gradients, slots, row=row or 0, frozen=flag)
+        elif isinstance(self._rule, AdamRule):
             self._rule(values, gradients, slots, learning_rate=rate, step=self.steps, frozen=flag)
         elif flag is None:
             self._rule(values, gradients, slots, learning_rate=rate, step=self.steps)
@@ -87,6 +119,26 @@ class Optimizer:
             self._rule(values, gradients, slots, learning_rate=rate, step=self.steps)
             for each, kept in zip(moved, before, strict=True):
                 each.copy_(torch.where(flag > 0, kept, each))
+
+
+class HeldNumbers:
+    """The numbers of Adam's steps on the device: a row (rate, decay, counter) per member, float32 (K, 3)."""
+
+    def __init__(self, rule: AdamRule, members: int, device: torch.device) -> None:
+        self._rule = rule
+        self._numbers = torch.zeros((members, 3), device=device)
+
+    def hold(self, rates: Sequence[float], step: int) -> None:
+        """Put those of a step in the place of the last one's."""
+        rows = [self._rule.numbers(rate, step) for rate in rates]
+        self._numbers.copy_(torch.tensor(rows, dtype=torch.float32), non_blocking=True)
+
+    def update(
+        self, values: Tensor, gradients: Tensor, slots: Slots, *, row: int, frozen: Tensor | None
+    ) -> None:
+        """One update of a member, or of all where their numbers are the same."""
+        rate, decay, counter = self._numbers[row].unbind()
+        self._rule.update(values, gradients, slots, rate=rate, decay=decay, counter=counter, frozen=frozen)
 
 
 class Clipping:

@@ -58,9 +58,9 @@ def evaluate_run(
         ConfigError: no such split, or a run whose data come from no file. DataError: the run's data have
         changed since it was trained, or cannot be read; its folder is damaged. MachineError.
     """
-    prepare_process()
-    chosen = choose_device(device)
     experiment = load_experiment(str(folder.path / "config.yaml"))
+    prepare_process(experiment.training.precision)
+    chosen = choose_device(device)
     with located(experiment):
         with machine_failures_told("reading the data", fix=FEWER_ROWS):
             source = _source(folder, experiment, data)

@@ -18,6 +18,7 @@ from .interruption import Interruption
 from .reporter import Reporter, SilentReporter
 from .resume import LENGTHENING
 from .session import Session
+from .step_profile import StepProfile
 
 _MOST_SHOWN = 10
 
@@ -31,11 +32,12 @@ def resume_experiment(
     reporter: Reporter | None = None,
     interruption: Interruption | None = None,
     inspect: Callable[[Workshop], None] | None = None,
+    profile: bool = False,
 ) -> RunResult:
     """Train on from the last checkpoint: the tables and weights are those of a run that was never stopped.
 
     `given` is a config that the run must have been begun with; it, or `overrides`, may ask for more epochs.
-    A run that has finished comes back as it is, unless it is to be longer.
+    A run that has finished comes back as it is, unless it is to be longer. `profile`: as `run_experiment`.
 
     Raises:
         ConfigError: another config, a member of a stack, or a run that another process works on.
@@ -66,6 +68,7 @@ def resume_experiment(
             reporter=reporter,
             interruption=interruption,
             threads=planned_threads(plan),
+            profile=StepProfile() if profile else None,
         )
         _check_data(folder, session.workshop)
         if inspect is not None:

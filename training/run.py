@@ -14,6 +14,7 @@ from .interruption import Interruption
 from .memory import FEWER_ROWS, machine_failures_told
 from .reporter import Reporter
 from .session import Session
+from .step_profile import StepProfile
 
 
 def run_experiment(
@@ -25,10 +26,12 @@ def run_experiment(
     reporter: Reporter | None = None,
     inspect: Callable[[Workshop], None] | None = None,
     interruption: Interruption | None = None,
+    profile: bool = False,
 ) -> RunResult:
     """Train, evaluate and record one experiment.
 
-    `inspect` is shown the data and what is built from them before anything is written or trained.
+    `inspect` is shown the data and what is built from them before anything is written or trained. `profile`
+    times the first steps, into profile.csv.
 
     Raises:
         ConfigError: before anything is written. DataError: likewise. DivergedError: a loss or gradient
@@ -38,7 +41,12 @@ def run_experiment(
     with located(experiment):
         with machine_failures_told("reading the data", fix=FEWER_ROWS):
             session = Session(
-                [experiment], stacked=False, device=device, reporter=reporter, interruption=interruption
+                [experiment],
+                stacked=False,
+                device=device,
+                reporter=reporter,
+                interruption=interruption,
+                profile=StepProfile() if profile else None,
             )
             if inspect is not None:
                 inspect(session.workshop)

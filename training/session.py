@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import asdict
 from pathlib import Path
 from signal import Signals
 
@@ -14,6 +15,7 @@ from ..specs.experiment import Experiment
 from ..specs.resolved import resolved_yaml
 from .assemble import Workshop, narrow, open_workshop
 from .blueprint import draw_blueprint
+from .captured_step import why_not_captured
 from .devices import choose_device, keeping_freed_memory, prepare_process, settled_threads
 from .ending import Ending
 from .evaluate import LedgerMeans
@@ -30,12 +32,14 @@ from .reporter import Reporter, SilentReporter
 from .resume import FRESH, Resumption, identify, resume_members
 from .saver import Saver
 from .step import Trainee
+from .step_profile import StepProfile
 
 
 class Session:
     """The stages of training some experiments together, and the times they took.
 
-    `threads` are those of a run that goes on; a new one has as many as suit its network.
+    `threads` are those of a run that goes on; a new one has as many as suit its network. What `profile`
+    finds is written into every folder.
     """
 
     def __init__(
@@ -47,13 +51,15 @@ class Session:
         reporter: Reporter | None = None,
         interruption: Interruption | None = None,
         threads: int | None = None,
+        profile: StepProfile | None = None,
     ) -> None:
         self.started = time.perf_counter()
         self.seconds: dict[str, float] = {}
-        prepare_process()
+        prepare_process(experiments[0].training.precision)
         self.experiments = experiments
         self.stacked = stacked
         self.threads = threads
+        self.profile = profile
         self.device = choose_device(device)
         self.reporter = reporter or SilentReporter()
         self.interruption = interruption or Interruption()
@@ -175,8 +181,13 @@ class Session:
         for note in self.workshop.splits.notes:
             self.reporter.message(note)
         self._lap("build")
+        if self.blueprint.experiment.training.capture_step and (reason := why_not_captured(trainee)):
+            self.reporter.message(f"training.capture_step has no effect here: {reason}")
         with self.interruption.deferred():
             self._fit(trainee, members, resumption.position, means)
+        if self.profile is not None and (rows := self.profile.rows()):
+            for member in members:
+                member.folder.write_profile([asdict(row) for row in rows])
         self._lap("train")
         self.seconds["train"] += resumption.seconds
         self.started -= resumption.seconds
@@ -205,6 +216,8 @@ class Session:
             saver=Saver(self.interruption, minutes=training.checkpoint_minutes, gradients=gradients),
             evaluate_train=training.evaluate_train,
             gradient_report=gradients,
+            profile=self.profile,
+            capture=training.capture_step,
             start=start,
             means=means,
         )

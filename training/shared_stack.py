@@ -48,6 +48,7 @@ class SharedStack:
             device="meta",
         )
         self.network: Network = network.to_empty(device=values.device)
+        self.network.autocast = trainee.network.autocast
         self.parameters = FlatParameters(self.network, self.members)
 
     def follow(self, trainee: Trainee, row: int | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,6 +16,9 @@ from ..models import Network, Output
 from .optimizers import Optimizer
 from .parameters import FlatParameters
 from .weighting import FixedWeighting, Weighting
+
+Mark = Callable[[str], None]
+"""Told at the end of each stage of a step, by the stage's name."""
 
 
 class Batch(ScoredBatch, Protocol):
@@ -85,11 +88,16 @@ def new_trainee(
     )
 
 
+def unmarked(stage: str) -> None:
+    """How a step is made that nobody times."""
+
+
 def score_batch(
-    network: Network, objective: Objective, knobs: Knobs, batch: Batch
+    network: Network, objective: Objective, knobs: Knobs, batch: Batch, *, mark: Mark = unmarked
 ) -> tuple[dict[str, Output], Ledger]:
     """One batch's outputs and its ledger, regularization included."""
     walk = network.walk(batch.inputs)
+    mark("forward")
     if not network.penalties:
         return walk.outputs, objective(walk.outputs, batch, knobs)
     penalties = regularization_terms(
@@ -102,16 +110,20 @@ def score_batch(
     return walk.outputs, objective(walk.outputs, batch, knobs, penalties)
 
 
-def train_step(trainee: Trainee, batch: Table) -> Ledger:
+def train_step(trainee: Trainee, batch: Table, *, mark: Mark = unmarked) -> Ledger:
     """Score one batch and update every member once; nothing here waits for the device."""
     trainee.weighting.open_step(trainee)
     averages = _moving_averages(trainee) if trainee.skip_limit else {}
-    _, ledger = score_batch(trainee.network, trainee.objective, trainee.knobs, batch)
+    _, ledger = score_batch(trainee.network, trainee.objective, trainee.knobs, batch, mark=mark)
+    mark("losses")
     trainee.weighting.backward(trainee, ledger)
+    mark("backward")
     _hold_if_not_finite(trainee, ledger)
     if averages:
         _take_back(trainee, averages)
+    mark("search for what is not finite")
     trainee.optimizer.step(trainee.held)
+    mark("optimizer")
     trainee.weighting.close_step(trainee, ledger)
     trainee.network.noise.advance()
     return ledger

@@ -18,7 +18,7 @@ from ..specs.load import load_experiment, located
 from ..specs.sources import AnySource, ImageBase
 from .blueprint import Blueprint, draw_blueprint
 from .decisions import Decisions
-from .devices import DTYPES, prepare_process
+from .devices import AUTOCAST, DTYPES, prepare_process
 from .kept import kept_decisions, kept_preparation
 from .transfer import load_best
 
@@ -84,8 +84,8 @@ def open_trained_run(folder: RunFolder, *, device: torch.device) -> TrainedRun:
         ConfigError: its config is not one any more. DataError: the folder is damaged, or there is no
         checkpoint yet.
     """
-    prepare_process()
     experiment = load_experiment(str(folder.path / "config.yaml"))
+    prepare_process(experiment.training.precision)
     with located(experiment):
         blueprint = draw_blueprint(experiment, _source(folder, experiment))
         network = build_network(
@@ -96,6 +96,7 @@ def open_trained_run(folder: RunFolder, *, device: torch.device) -> TrainedRun:
             dtype=DTYPES[experiment.training.precision],
             device=device,
         )
+        network.autocast = AUTOCAST.get(experiment.training.precision)
         if not folder.checkpoint_path("best").is_file():
             raise DataError(f"run '{folder.name}' has no weights: it ended before its first epoch did.")
         load_best(network, folder)

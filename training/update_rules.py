@@ -82,25 +82,46 @@ class AdamRule:
         step: int,
         frozen: Tensor | None = None,
     ) -> None:
-        beta_1, beta_2 = self._betas
-        if self._weight_decay:
-            decay: Tensor | float = learning_rate * self._weight_decay
-            values.mul_(1.0 - (decay if frozen is None else decay * (1.0 - frozen.to(values.dtype))))
-        if self._keras:
-            learning_rate *= math.sqrt(1.0 - beta_2**step) / (1.0 - beta_1**step)
         if self._counter is None:
             self._counter = torch.empty((), device=values.device)
-        # The kernel behind torch.optim.Adam(fused=True); it reads the step of its own corrections.
+        rate, decay, counter = self.numbers(learning_rate, step)
+        self._counter.fill_(counter)
+        self.update(values, gradients, slots, rate=rate, decay=decay, counter=self._counter, frozen=frozen)
+
+    def numbers(self, learning_rate: float, step: int) -> tuple[float, float, float]:
+        """What changes from step to step: the kernel's learning rate, what weights lose by decay, and the
+        step of the kernel's own corrections."""
+        rate = learning_rate
+        if self._keras:
+            beta_1, beta_2 = self._betas
+            rate *= math.sqrt(1.0 - beta_2**step) / (1.0 - beta_1**step)
+        return rate, learning_rate * self._weight_decay, _FAR_STEP if self._keras else float(step)
+
+    def update(
+        self,
+        values: Tensor,
+        gradients: Tensor,
+        slots: Slots,
+        *,
+        rate: float | Tensor,
+        decay: float | Tensor,
+        counter: Tensor,
+        frozen: Tensor | None,
+    ) -> None:
+        """One update by these `numbers`: on the host, or float32 [] on the device, for a captured step."""
+        if self._weight_decay:
+            values.mul_(1.0 - (decay if frozen is None else decay * (1.0 - frozen.to(values.dtype))))
+        # The kernel behind torch.optim.Adam(fused=True).
         torch._fused_adam_(  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
             [values],
             [gradients],
             [slots["mean"]],
             [slots["square"]],
             [],
-            [self._counter.fill_(_FAR_STEP if self._keras else float(step))],
-            lr=learning_rate,
-            beta1=beta_1,
-            beta2=beta_2,
+            [counter],
+            lr=rate,
+            beta1=self._betas[0],
+            beta2=self._betas[1],
             weight_decay=0.0,
             eps=self._epsilon,
             amsgrad=False,

@@ -89,7 +89,7 @@ def test_losses_apart_are_an_exit_of_1(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--peers", "plain,kears"], "no 'kears'; there are plain, tidy, lightning, keras-jax"),
+        (["--peers", "plain,kears"], "no 'kears'; there are plain, torchvision, tidy, lightning, keras-jax"),
         (["--networks", "vgg"], "no 'vgg'; there are autoencoder, headline, attributes"),
         (["--rounds", "0"], "'0' is no positive number"),
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from mlx_runner.models.plain_recurrence import trace_gru, trace_lstm, trace_simple_rnn
-from mlx_runner.models.recurrence import run_gru, run_lstm, run_simple_rnn
+from mlx_runner.models.recurrence import library_lstm, run_gru, run_lstm, run_simple_rnn
 from torch import Tensor, nn
 
 T, B, U, K = 4, 3, 2, 2
@@ -83,3 +83,26 @@ def test_two_backward_passes_give_the_same() -> None:
     second = torch.autograd.grad(states.square().sum(), given)
     for one, other in zip(first, second, strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("with_bias", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_pytorchs_lstm_is_the_same_function(dtype: torch.dtype, with_bias: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator, dtype=dtype).mul_(0.5).requires_grad_()
+
+    inputs, kernel, recurrent_kernel = drawn(7, 3, 5), drawn(5, 16), drawn(4, 16)
+    weights = [inputs, kernel, recurrent_kernel, *([drawn(16)] if with_bias else [])]
+    bias = weights[3] if with_bias else None
+    factor = torch.randn(7, 3, 4, generator=generator, dtype=dtype)
+    projected = inputs @ kernel if bias is None else inputs @ kernel + bias
+    ours = run_lstm(projected, recurrent_kernel)
+    theirs = library_lstm(inputs, kernel, recurrent_kernel, bias)
+    near = {"rtol": 1e-9, "atol": 1e-11} if dtype == torch.float64 else {"rtol": 1e-4, "atol": 1e-5}
+    torch.testing.assert_close(theirs, ours, **near)
+    expected = torch.autograd.grad((ours * factor).sum(), weights)
+    found = torch.autograd.grad((theirs * factor).sum(), weights)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, **near)
