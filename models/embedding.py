@@ -98,6 +98,9 @@ class _Embed(torch.autograd.Function):
     ) -> tuple[None, Tensor]:
         (indices,) = cast("tuple[Tensor]", ctx.saved_tensors)
         *members, size, dim = ctx.table
+        if not members and indices.dim() == 2 and gradient.transpose(0, 1).is_contiguous():
+            # As it comes from a recurrence, which has time in front: no copy in the other order.
+            indices, gradient = indices.t(), gradient.transpose(0, 1)
         if not members and gradient.device.type == "cpu" and _rows_alone.get():
             return None, torch.sparse_coo_tensor(
                 indices.reshape(1, -1), gradient.reshape(-1, dim), ctx.table, check_invariants=False

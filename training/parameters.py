@@ -28,6 +28,8 @@ class FlatParameters:
         self.gradients = torch.zeros_like(self.values)
         self.segments: dict[str, Tensor] = {}
         self._targets: list[Tensor] = []
+        self._spans: list[tuple[int, int]] = []
+        self._by_row: dict[tuple[int, int], Tensor] = {}
         start = 0
         with torch.no_grad():
             for (name, each), size in zip(named.items(), sizes, strict=True):
@@ -36,6 +38,7 @@ class FlatParameters:
                 each.data = view
                 self.segments[name] = self.gradients[..., start : start + size]
                 self._targets.append(_like(self.segments[name], view))
+                self._spans.append((start, start + size))
                 start += size
 
     def backward(self, total: Tensor) -> None:
@@ -46,11 +49,27 @@ class FlatParameters:
         """
         with gradients_by_row():
             gradients = self._gradients(total, retain=False)
-        for target, gradient in zip(self._targets, gradients, strict=True):
+        self._by_row.clear()
+        for span, target, gradient in zip(self._spans, self._targets, gradients, strict=True):
             if gradient.is_sparse:
-                target.zero_().index_add_(0, gradient._indices()[0], gradient._values())  # pyright: ignore[reportPrivateUsage]
+                rows, parts = gradient._indices()[0], gradient._values()  # pyright: ignore[reportPrivateUsage]
+                target.zero_().index_add_(0, rows, parts)
+                self._by_row[span] = parts
             else:
                 target.copy_(gradient)
+
+    def sum(self) -> Tensor:
+        """The sum of all gradients, [] or [K]: not finite where one of them is not."""
+        if not self._by_row:
+            return self.gradients.sum(-1)
+        # The rows of a table that were not read are zero.
+        parts, end = list[Tensor](), 0
+        for (start, stop), rows in self._by_row.items():
+            parts += [self.gradients[end:start].sum(), rows.sum()]
+            end = stop
+        # Good for once: gradients may be changed by others.
+        self._by_row.clear()
+        return torch.stack([*parts, self.gradients[end:].sum()]).sum()
 
     def gradient(self, total: Tensor, *, retain: bool = False) -> Tensor:
         """d(total)/d(values) by itself, [P] or [K, P]; `retain` keeps the graph for another."""

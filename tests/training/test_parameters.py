@@ -51,3 +51,17 @@ def test_rows_that_are_read_twice_add_up() -> None:
         torch.testing.assert_close(found.reshape(each.shape), each.grad)
     rows = parameters.segments["layers.table.embeddings"].view(7, 3).any(1)
     assert rows.tolist() == [True, True, False, True, False, False, True]
+
+
+def test_the_sum_of_all_gradients() -> None:
+    """By the rows that were read, and once; then whatever else stands in the gradients."""
+    trained = network()
+    parameters = FlatParameters(trained, None)
+    parameters.backward(trained(INPUTS)["out"].square().sum())
+    torch.testing.assert_close(parameters.sum(), parameters.gradients.sum())
+    parameters.gradients.fill_(2.0)
+    assert parameters.sum() == 2.0 * parameters.gradients.numel()
+    with torch.no_grad():
+        trained.layer("table").embeddings[3] = torch.nan
+    parameters.backward(trained(INPUTS)["out"].square().sum())
+    assert parameters.sum().isnan()

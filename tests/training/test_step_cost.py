@@ -75,7 +75,7 @@ def built(name: str, members: int | None) -> tuple[Workshop, Trainee]:
         ("multilabel_attributes", 4, 212),
         ("autoencoder", None, 276),
         ("autoencoder", 4, 464),
-        ("headline", None, 441),
+        ("headline", None, 469),
         ("headline", 4, 868),
     ],
 )
