@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 Document = dict[str, Any]
@@ -13,7 +15,6 @@ Quantity = Callable[[Document, Document], float | None]
 
 TOLERANCE = 0.03
 """By how much a final loss may differ from the median of all."""
-
 
 DISTURBED = 0.2
 """Cores that others may have during a turn. Threads that wait for each other suffer most: with one core of
@@ -127,16 +128,28 @@ def settings_ratio(results: Document, network: str) -> Spread | None:
 
 
 def stray_losses(results: Document, network: str) -> dict[str, float]:
-    """By contender, how far its final loss is from the median of all, where that is too far or no number."""
-    contenders = results["networks"][network]["contenders"]
-    found = {name: spread(results, network, name, final_loss) for name in contenders}
-    losses = {name: loss.median for name, loss in found.items() if loss is not None}
-    settings = [turn["loss"] for turn in results["networks"][network]["settings"] if "loss" in turn]
-    if settings:
-        losses["mlx compare"] = statistics.median(settings)
-    if not losses:
-        return {}
-    middle = statistics.median(losses.values())
-    off = {name: loss / middle - 1 for name, loss in losses.items()}
+    """By contender, how far its final loss is from the median of all, where that is too far or no number.
+
+    Compared within a round, whose contenders begin with the same weights; what is judged is the median of its
+    rounds, since each takes the rows in an order of its own, from which a small network may come to nothing.
+    """
+    found = results["networks"][network]
+    losses = {name: values_of(results, network, name, final_loss) for name in found["contenders"]}
+    losses["mlx compare"] = [turn.get("loss") for turn in found["settings"]]
+    middles = [_middle(in_round) for in_round in zip_longest(*losses.values())]
+    off = {
+        name: [loss / middle - 1 for loss, middle in zip(each, middles, strict=False) if loss is not None]
+        for name, each in losses.items()
+    }
+    judged = {
+        name: math.nan if any(map(math.isnan, each)) else statistics.median(each)
+        for name, each in off.items()
+        if each
+    }
     # Not `>`: what is no number is out of line, too.
-    return {name: value for name, value in off.items() if not abs(value) <= TOLERANCE}
+    return {name: value for name, value in judged.items() if not abs(value) <= TOLERANCE}
+
+
+def _middle(losses: Sequence[float | None]) -> float:
+    known = [loss for loss in losses if loss is not None and math.isfinite(loss)]
+    return statistics.median(known) if known else math.nan

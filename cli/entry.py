@@ -9,7 +9,8 @@ import sys
 from contextlib import suppress
 
 _COLLECTED_AT = 50_000
-"""New objects after which Python looks for cycles; its own 700 cost a sixth of the import of PyTorch."""
+"""New objects after which Python looks for cycles: its own 700 cost a sixth of the import of PyTorch. It
+stays so, for a step of training leaves no cycles behind."""
 
 
 def main() -> None:

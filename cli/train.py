@@ -98,7 +98,7 @@ def train(
         try:
             _show(result, folder, json=json)
             if profile and not json:
-                _show_profile(folder)
+                _show_profile(result, folder)
         finally:
             # Last: a disk that is full by now costs the pictures, not the results.
             _draw(result, folder)
@@ -116,10 +116,13 @@ def _show(result: RunResult, folder: RunFolder, *, json: bool) -> None:
     sys.stdout.flush()
 
 
-def _show_profile(folder: RunFolder) -> None:
+def _show_profile(result: RunResult, folder: RunFolder) -> None:
     from .render_profile import render_profile
 
-    render_profile(folder)
+    if result.is_new:
+        render_profile(folder)
+    else:
+        sys.stdout.write("no profile: the run had ended before, and nothing was trained\n")
     sys.stdout.flush()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .build import build_knobs, build_objective, weigh_classes
 from .floors import floor
-from .ledger import Ledger, settle, total_up
+from .ledger import Ledger, detached, settle, total_up
 from .loss import Loss, build_loss
 from .matching import OutputShape, ReferenceShape, name_problems
 from .objective import Knobs, LossTerm, Objective
@@ -21,6 +21,7 @@ __all__ = [
     "build_knobs",
     "build_loss",
     "build_objective",
+    "detached",
     "floor",
     "name_problems",
     "regularization_terms",

@@ -6,7 +6,7 @@ Legend: R rows (terms, then regularizers), K members of a stack.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -53,11 +53,17 @@ def total_up(terms: tuple[str, ...], regularizers: tuple[str, ...], raw: Tensor,
 
 
 def total_terms(terms: tuple[str, ...], values: Sequence[Tensor], weights: Tensor) -> Ledger:
-    """The ledger of terms alone, [] or (K) each; the gradient of a single one takes the shortest way."""
+    """The ledger of terms alone, [] or (K) each. The total of a single one is no sum over a stack of one: a
+    step of a small network would spend a twentieth of its time on the way back through that."""
     if len(values) > 1:
         return total_up(terms, (), torch.stack(list(values)), weights)
     raw = values[0].unsqueeze(0)
     return Ledger(terms, (), raw, weights.expand_as(raw), values[0] * weights[0])
+
+
+def detached(ledger: Ledger) -> Ledger:
+    """The same numbers without the graph of operations that led to them."""
+    return replace(ledger, raw=ledger.raw.detach(), total=ledger.total.detach())
 
 
 def settle(ledger: Ledger, weights: Tensor, offsets: Tensor | None = None) -> Ledger:

@@ -160,7 +160,7 @@ def _follow(loss: Loss, weight: Tensor, given: tuple[int, ...], target: Tensor, 
 
 
 def _has_one_kernel(loss: Loss, target: Tensor, prediction: Tensor) -> bool:
-    """Whether the plain mean over everything is asked for, of what one function takes as it is."""
+    """Whether one function gives the mean over all entries, where none is weighed or masked."""
     if target.shape != prediction.shape or target.dtype != prediction.dtype:
         return False
     if loss.reduction != "sum_over_batch_size" or loss.axis != -1 or prediction.dtype not in _FULL_PRECISION:

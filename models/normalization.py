@@ -84,6 +84,8 @@ class BatchNormalization(Layer):
 
     def _normalize_masked(self, values: Tensor, mask: Tensor) -> Tensor:
         """values: (B, T, C) or (K, B, T, C), by the moments of the steps that count."""
+        # Sums over all steps lose too much in a shorter type.
+        values = values.to(self.moving_mean.dtype)
         counted = mask.unsqueeze(-1)
         # Keras adds its epsilon of 1e-7 to the count, so that a batch of padding alone gives zeros.
         count = counted.sum(dim=(-3, -2)).to(values.dtype) + 1e-7

@@ -42,7 +42,11 @@ def library_lstm(inputs: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias:
     weights = [kernel.t(), recurrent_kernel.t()]
     if bias is not None:
         weights += [bias, torch.zeros_like(bias)]
-    states, _, _ = torch.lstm(inputs, (start, start), weights, bias is not None, 1, 0.0, True, False, False)
+    # "In training" is what a backward pass needs, whether the network is trained or evaluated.
+    in_training = torch.is_grad_enabled()
+    states, _, _ = torch.lstm(
+        inputs, (start, start), weights, bias is not None, 1, 0.0, in_training, False, False
+    )
     return states
 
 

@@ -17,8 +17,8 @@ from .recurrence import library_lstm, run_gru, run_lstm, run_simple_rnn
 Cell = Literal["lstm", "gru", "simple_rnn"]
 
 _WORTH_A_CALL = 100_000
-"""The multiplications of one step and member from which K calls of a library are faster than one recurrence
-of K members."""
+"""The multiplications of one step and member from which K calls of oneDNN are faster than one recurrence of K
+members; on CUDA the recurrence is hundreds of launches."""
 
 _BLOCKS: dict[Cell, int] = {"lstm": 4, "gru": 3, "simple_rnn": 1}
 
@@ -103,7 +103,11 @@ class Recurrent(Layer):
             self.options.cell == "lstm"
             and mask is None
             and values.dtype == torch.float32 == self.kernel.dtype
-            and (self.kernel.dim() == 2 or batch * self.recurrent_kernel[0].numel() >= _WORTH_A_CALL)
+            and (
+                self.kernel.dim() == 2
+                or values.device.type == "cuda"
+                or batch * self.recurrent_kernel[0].numel() >= _WORTH_A_CALL
+            )
             and not torch.is_autocast_enabled(values.device.type)
         )
 

@@ -31,7 +31,6 @@ _CACHE_WARNINGS = (
 )
 STYLE: dict[RcKeyType, object] = {
     "figure.facecolor": "white",
-    "savefig.facecolor": "white",
     "font.family": ["DejaVu Sans"],
     "font.size": 10.0,
     "axes.titlesize": 11.0,

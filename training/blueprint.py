@@ -11,6 +11,8 @@ from ..losses import Objective, OutputShape, ReferenceShape, build_objective, na
 from ..models import InputSpec, Network, build_network
 from ..specs.errors import ConfigError, Problem, unknown_name
 from ..specs.experiment import Experiment
+from ..specs.optimizers import Adam, AdamW
+from ..specs.weighting import Fixed
 from .decision_checks import check_decisions
 from .metric_plan import OutputMetrics, plan_metrics
 from .monitor import Monitor, build_monitor
@@ -56,7 +58,9 @@ def draw_blueprint(experiment: Experiment, source: Source | None = None) -> Blue
     problems = name_problems(
         experiment.losses, experiment.model.outputs, references, sample_weights=schema.weights
     )
-    problems += _untrained_outputs(experiment) + weighting_problems(experiment)
+    problems += (
+        _untrained_outputs(experiment) + weighting_problems(experiment) + _capture_problems(experiment)
+    )
     network = _collect(problems, lambda: _meta_network(experiment, inputs))
     if network is not None and not any(each.requires_grad for each in network.parameters()):
         message = "no layer has weights to train: give one some units, or leave trainable: false out"
@@ -83,6 +87,21 @@ def output_shapes(network: Network) -> dict[str, OutputShape]:
     return {
         name: OutputShape(network.shapes[name], network.activations[name]) for name in network.graph.outputs
     }
+
+
+def _capture_problems(experiment: Experiment) -> list[Problem]:
+    """What keeps every step from being captured, on whatever device."""
+    training, found = experiment.training, list[str]()
+    if not training.capture_step:
+        return []
+    if not isinstance(experiment.optimizer, Adam | AdamW):
+        found.append(f"optimizer.type {experiment.optimizer.type} (allowed: adam, adamw)")
+    if not isinstance(experiment.weighting, Fixed):
+        found.append(f"weighting.type {experiment.weighting.type} (allowed: fixed)")
+    if training.precision == "float64":
+        found.append("training.precision float64 (allowed: float32, tf32, bf16)")
+    path = ("training", "capture_step")
+    return [Problem(f"a step cannot be captured under {each}", path) for each in found]
 
 
 def _meta_network(experiment: Experiment, inputs: dict[str, InputSpec]) -> Network:

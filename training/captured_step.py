@@ -1,7 +1,7 @@
 """A training step as one CUDA graph: gathered, scored, taken back and applied by a single launch.
 
 A step of a small network is some hundred kernels of a few microseconds, which the host launches more slowly
-than the device runs them. A graph is recorded once and replayed (CUDA C++ Programming Guide, CUDA Graphs);
+than the device runs them. A graph is captured once and replayed (CUDA C++ Programming Guide, CUDA Graphs);
 nothing in it may change but the contents of tensors. So whatever a step reads lies on the device: the rows'
 index, the numbers of the optimizer, the noise's clock, the flags of what is frozen.
 """
@@ -15,15 +15,25 @@ import torch
 from torch import Tensor
 
 from ..data import Table
-from ..losses import Ledger
+from ..losses import Ledger, detached
 from .step import Mark, Trainee, train_step, unmarked
-from .weighting import FixedWeighting
 
 WARM_UP_STEPS = 3
-"""Steps made one operator at a time before a graph is recorded: libraries choose their kernels in them."""
+"""Steps made one operator at a time before a graph is captured: libraries choose their kernels in them."""
 
-Record = Callable[[Callable[[], Ledger]], Callable[[], Ledger]]
-"""From what a step does to what does it again, into the same tensors, without running it."""
+Act = Callable[[], Ledger]
+
+
+class Capturer(Protocol):
+    """Where and how a step is captured."""
+
+    def warm_up(self, step: Act) -> Ledger:
+        """Make a step as it will be captured."""
+        ...
+
+    def capture(self, step: Act) -> Act:
+        """From what a step does to what does it again, into the same tensors, without making it now."""
+        ...
 
 
 class Step(Protocol):
@@ -49,24 +59,26 @@ class PlainStep:
 class CapturedStep:
     """The same step from a graph, but for the first ones and for batches of another size."""
 
-    def __init__(self, trainee: Trainee, table: Table, batch_size: int, *, record: Record) -> None:
+    def __init__(self, trainee: Trainee, table: Table, batch_size: int, *, capturer: Capturer) -> None:
         self._trainee = trainee
         self._plain = PlainStep(trainee, table)
         self._batch_size = batch_size
-        self._record = record
+        self._capturer = capturer
         self._warm_up = WARM_UP_STEPS
         self._index: Tensor | None = None
-        self._replay: Callable[[], Ledger] | None = None
-        trainee.optimizer.hold_numbers()
+        self._replay: Act | None = None
+        trainee.optimizer.keep_numbers_on_device()
 
     def __call__(self, index: Tensor, *, mark: Mark = unmarked) -> Ledger:
         """Train on the rows at `index`; the ledger's tensors are those of the next step too."""
-        if index.shape[-1] != self._batch_size or self._warm_up:
-            self._warm_up -= index.shape[-1] == self._batch_size
-            return self._plain(index, mark=mark)
+        if index.shape[-1] != self._batch_size:
+            return detached(self._plain(index, mark=mark))
+        if self._warm_up:
+            self._warm_up -= 1
+            return self._capturer.warm_up(lambda: detached(self._plain(index, mark=mark)))
         if self._replay is None:
             self._index = index.clone()
-            self._replay = self._record(self._step)
+            self._replay = self._capturer.capture(self._captured)
         assert self._index is not None
         self._index.copy_(index)
         self._trainee.optimizer.advance()
@@ -74,42 +86,51 @@ class CapturedStep:
         mark("captured step")
         return ledger
 
-    def _step(self) -> Ledger:
-        """What is recorded: all but the host's part of the optimizer."""
+    def _captured(self) -> Ledger:
+        """What is captured: all but the host's part of the optimizer."""
         assert self._index is not None
-        with self._trainee.optimizer.recorded():
-            return self._plain(self._index, mark=unmarked)
+        with self._trainee.optimizer.captured():
+            return detached(self._plain(self._index))
 
 
 def choose_step(trainee: Trainee, table: Table, *, batch_size: int, capture: bool) -> Step:
-    """The step that a training takes: captured where that is wished and possible."""
-    if capture and why_not_captured(trainee) is None:
-        return CapturedStep(trainee, table, batch_size, record=record_graph)
+    """The step that a training takes: captured where that is wished, and the device can."""
+    device = trainee.frozen.device
+    if capture and device.type == "cuda":
+        return CapturedStep(trainee, table, batch_size, capturer=GraphCapturer(device))
     return PlainStep(trainee, table)
 
 
-def why_not_captured(trainee: Trainee) -> str | None:
-    """What stands in the way of a captured step, for its user; None where nothing does."""
-    if trainee.frozen.device.type != "cuda":
-        return "only a CUDA device captures steps"
-    if not trainee.optimizer.can_be_captured:
-        return "only steps of adam and adamw are captured"
-    if type(trainee.weighting) is not FixedWeighting:
-        return "only steps under fixed loss weights are captured"
-    if trainee.parameters.values.dtype != torch.float32:
-        return "only steps in float32 are captured"
-    return None
+class GraphCapturer:
+    """Captures CUDA graphs, on a stream of their device on which the warm-up ran too.
 
+    Whatever of an earlier step were still alive, of autograd's graph above all, would belong to another
+    stream and break the capture; so ledgers are `detached`.
+    """
 
-def record_graph(step: Callable[[], Ledger]) -> Callable[[], Ledger]:
-    """Record a step on the current CUDA device; running it again writes into the same ledger."""
-    graph = torch.cuda.CUDAGraph()
-    torch.cuda.synchronize()
-    with torch.cuda.graph(graph):
-        ledger = step()
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)
 
-    def replay() -> Ledger:
-        graph.replay()
+    def warm_up(self, step: Act) -> Ledger:
+        """A step on the graph's stream."""
+        with torch.cuda.device(self._device):
+            present = torch.cuda.current_stream()
+            self._stream.wait_stream(present)
+            with torch.cuda.stream(self._stream):
+                ledger = step()
+            present.wait_stream(self._stream)
         return ledger
 
-    return replay
+    def capture(self, step: Act) -> Act:
+        """A graph of the step; each replay writes into the ledger that it returns."""
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.device(self._device), torch.cuda.graph(graph, stream=self._stream):
+            ledger = step()
+
+        def replay() -> Ledger:
+            with torch.cuda.device(self._device):
+                graph.replay()
+            return ledger
+
+        return replay

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import math
+import sys
+import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
@@ -23,7 +25,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 """The parameters of mallopt(3): what the heap's end may hold unused, and from which size on and how many
 blocks may lie outside of the heap."""
 
-_HELD = {_TRIM_THRESHOLD: 2**30, _MMAP_MAX: 0}
+_KEEPING = {_TRIM_THRESHOLD: 2**30, _MMAP_MAX: 0}
 _ADAPTED = {_TRIM_THRESHOLD: 2**26, _MMAP_THRESHOLD: 2**25, _MMAP_MAX: 2**16}
 """What glibc comes to by itself where large blocks are freed; once told, it adapts no more."""
 
@@ -66,6 +68,8 @@ def prepare_process(precision: str) -> None:
     always black decay into denormals. PyTorch's own default for convolutions is tf32.
     """
     torch.set_flush_denormal(True)
+    # An LSTM's weights are views of a network's; what cuDNN copies in every step is small beside its work.
+    warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
     # Not `fp32_precision`, by which PyTorch's own export finds convolutions and recurrences at odds.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
@@ -75,14 +79,14 @@ def keeping_freed_memory() -> Generator[None]:
     """Have glibc keep what a step frees for the next one, for what is computed inside.
 
     It would give large blocks back to the system, which hands out and clears other pages for them in every
-    step: a third of a step of eight autoencoders. What reads data or scores them is better off without, since
-    it frees what nobody needs again.
+    step: a third of a step of eight autoencoders. What reads data and what scores a run at its end is better
+    off without, since it frees what nobody needs again.
     """
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "mallopt"):
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if libc is None or not hasattr(libc, "mallopt"):
         yield
         return
-    for parameter, value in _HELD.items():
+    for parameter, value in _KEEPING.items():
         libc.mallopt(parameter, value)
     try:
         yield

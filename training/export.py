@@ -73,6 +73,8 @@ def export_run(
     _check_place(out)
     with machine_failures_told("opening the run"):
         run = open_trained_run(folder, device=device)
+    # The file multiplies in the precision of its weights, and is checked against that.
+    run.network.autocast = None
     network = ServedNetwork(run.network, run.decisions.temperatures).eval()
     with torch.no_grad(), located(run.experiment), machine_failures_told("exporting"):
         served = _write(run, network, file_format)

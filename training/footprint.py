@@ -20,8 +20,6 @@ MEMORY_FORMULA = (
     "value; the 3 are values, gradients and best copy"
 )
 
-_BYTES = {"float32": 4, "float64": 8, "tf32": 4, "bf16": 4}
-
 
 @dataclass(frozen=True)
 class Footprint:
@@ -42,7 +40,7 @@ def training_bytes(experiment: Experiment, footprint: Footprint, *, batch_size: 
     rows = experiment.training.batch_size if batch_size is None else batch_size
     copies = 3 + optimizer_slots(experiment)
     values = footprint.parameters * copies + 2 * rows * footprint.activations
-    return values * _BYTES[experiment.training.precision]
+    return values * (8 if experiment.training.precision == "float64" else 4)
 
 
 def fitting_batch_size(experiment: Experiment, footprint: Footprint, *, budget_bytes: int) -> int:

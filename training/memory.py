@@ -17,6 +17,7 @@ from ..specs.machine_failures import FAILURES, FREE_SOME, describe_failure, is_o
 from .footprint import Footprint, fitting_batch_size, network_footprint, training_bytes
 
 _ROOM = 8
+"""So many times the estimate is there where memory is no concern, workers of a comparison included."""
 
 FEWER_ROWS = f"give fewer rows, or {FREE_SOME}"
 """What helps where data are read or scored."""

@@ -43,8 +43,8 @@ class Optimizer:
         self.factors = [1.0] * len(learning_rates)
         self.steps = 0
         self._rates = list(learning_rates)
-        self._held: HeldNumbers | None = None
-        self._is_recorded = False
+        self._numbers: DeviceNumbers | None = None
+        self._is_captured = False
         self.slots = {name: torch.full_like(parameters.values, start) for name, start in rule.slots.items()}
 
     def learning_rate(self, member: int) -> float:
@@ -54,7 +54,7 @@ class Optimizer:
 
     def step(self, frozen: Tensor) -> None:
         """One update. frozen: float [] or (K), 1 for members that must not change any more."""
-        if not self._is_recorded:
+        if not self._is_captured:
             self.advance()
         if self._clipping is not None:
             self._clipping.clip(self._parameters)
@@ -65,27 +65,22 @@ class Optimizer:
         """On to the next step and its learning rates, which the host works out."""
         self._rates = [self.learning_rate(member) for member in range(len(self._learning_rates))]
         self.steps += 1
-        if self._held is not None:
-            self._held.hold(self._rates, self.steps)
+        if self._numbers is not None:
+            self._numbers.put(self._rates, self.steps)
 
     @contextmanager
-    def recorded(self) -> Generator[None]:
-        """Inside, `step` leaves the host's part, `advance`, to who runs again what is recorded."""
-        self._is_recorded = True
+    def captured(self) -> Generator[None]:
+        """Inside, `step` leaves the host's part, `advance`, to who replays what is captured."""
+        self._is_captured = True
         try:
             yield
         finally:
-            self._is_recorded = False
+            self._is_captured = False
 
-    def hold_numbers(self) -> None:
+    def keep_numbers_on_device(self) -> None:
         """Keep what changes from step to step on the device, where a captured update finds it."""
         assert isinstance(self._rule, AdamRule), "only Adam and AdamW can be captured"
-        self._held = HeldNumbers(self._rule, len(self._learning_rates), self._parameters.values.device)
-
-    @property
-    def can_be_captured(self) -> bool:
-        """Whether the update is the same operations in every step."""
-        return isinstance(self._rule, AdamRule)
+        self._numbers = DeviceNumbers(self._rule, len(self._learning_rates), self._parameters.values.device)
 
     def companion(self, rule: UpdateRule, parameters: FlatParameters) -> Optimizer:
         """An optimizer of other parameters at this one's learning rates and schedule, without clipping."""
@@ -103,8 +98,8 @@ class Optimizer:
         if row is not None:
             values, gradients = values[row], gradients[row]
             slots = {name: slot[row] for name, slot in slots.items()}
-        if self._held is not None:
-            self._held.update(values, gradients, slots, row=row or 0, frozen=flag)
+        if self._numbers is not None:
+            self._numbers.update(values, gradients, slots, row=row or 0, frozen=flag)
         elif isinstance(self._rule, AdamRule):
             self._rule(values, gradients, slots, learning_rate=rate, step=self.steps, frozen=flag)
         elif flag is None:
@@ -121,23 +116,25 @@ class Optimizer:
                 each.copy_(torch.where(flag > 0, kept, each))
 
 
-class HeldNumbers:
+class DeviceNumbers:
     """The numbers of Adam's steps on the device: a row (rate, decay, counter) per member, float32 (K, 3)."""
 
     def __init__(self, rule: AdamRule, members: int, device: torch.device) -> None:
         self._rule = rule
-        self._numbers = torch.zeros((members, 3), device=device)
+        self._rows = torch.zeros((members, 3), device=device)
 
-    def hold(self, rates: Sequence[float], step: int) -> None:
+    def put(self, rates: Sequence[float], step: int) -> None:
         """Put those of a step in the place of the last one's."""
         rows = [self._rule.numbers(rate, step) for rate in rates]
-        self._numbers.copy_(torch.tensor(rows, dtype=torch.float32), non_blocking=True)
+        # Pinned, for the host would wait for a copy from any other memory.
+        pinned = torch.tensor(rows, dtype=torch.float32, pin_memory=self._rows.device.type == "cuda")
+        self._rows.copy_(pinned, non_blocking=True)
 
     def update(
         self, values: Tensor, gradients: Tensor, slots: Slots, *, row: int, frozen: Tensor | None
     ) -> None:
         """One update of a member, or of all where their numbers are the same."""
-        rate, decay, counter = self._numbers[row].unbind()
+        rate, decay, counter = self._rows[row].unbind()
         self._rule.update(values, gradients, slots, rate=rate, decay=decay, counter=counter, frozen=frozen)
 
 

@@ -58,8 +58,10 @@ class FlatParameters:
             else:
                 target.copy_(gradient)
 
-    def sum(self) -> Tensor:
-        """The sum of all gradients, [] or [K]: not finite where one of them is not."""
+    def probe(self) -> Tensor:
+        """The sum of the gradients that `backward` has just found, [] or [K]: not finite where one of them is
+        not. Asked once, and before others change the gradients: of a table only what was read is looked at.
+        """
         if not self._by_row:
             return self.gradients.sum(-1)
         # The rows of a table that were not read are zero.
@@ -67,7 +69,6 @@ class FlatParameters:
         for (start, stop), rows in self._by_row.items():
             parts += [self.gradients[end:start].sum(), rows.sum()]
             end = stop
-        # Good for once: gradients may be changed by others.
         self._by_row.clear()
         return torch.stack([*parts, self.gradients[end:].sum()]).sum()
 

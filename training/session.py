@@ -9,13 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from signal import Signals
 
+import torch
+
 from ..records.run_folder import ENDED, RunFolder
 from ..specs.errors import MachineError, MlxError
 from ..specs.experiment import Experiment
 from ..specs.resolved import resolved_yaml
 from .assemble import Workshop, narrow, open_workshop
 from .blueprint import draw_blueprint
-from .captured_step import why_not_captured
 from .devices import choose_device, keeping_freed_memory, prepare_process, settled_threads
 from .ending import Ending
 from .evaluate import LedgerMeans
@@ -181,17 +182,23 @@ class Session:
         for note in self.workshop.splits.notes:
             self.reporter.message(note)
         self._lap("build")
-        if self.blueprint.experiment.training.capture_step and (reason := why_not_captured(trainee)):
-            self.reporter.message(f"training.capture_step has no effect here: {reason}")
+        for note in _notes_of_the_device(self.blueprint.experiment, self.device):
+            self.reporter.message(note)
         with self.interruption.deferred():
-            self._fit(trainee, members, resumption.position, means)
-        if self.profile is not None and (rows := self.profile.rows()):
-            for member in members:
-                member.folder.write_profile([asdict(row) for row in rows])
+            try:
+                self._fit(trainee, members, resumption.position, means)
+            finally:
+                self._write_profile(members)
         self._lap("train")
         self.seconds["train"] += resumption.seconds
         self.started -= resumption.seconds
         return [self.ending.finish(each, index, self._times()) for index, each in enumerate(members)]
+
+    def _write_profile(self, members: Sequence[Member]) -> None:
+        if self.profile is not None:
+            rows = [asdict(row) for row in self.profile.rows()]
+            for member in members:
+                member.folder.write_profile(rows)
 
     def _fit(
         self, trainee: Trainee, members: Sequence[Member], start: Position, means: LedgerMeans | None
@@ -222,7 +229,8 @@ class Session:
             means=means,
         )
         # What is kept may lie in the way of what is needed, where memory is short.
-        with keeping_freed_memory() if self.load.is_light else nullcontext():
+        keeps = self.device.type == "cpu" and self.load.is_light
+        with keeping_freed_memory() if keeps else nullcontext():
             fit(trainee, splits.train, splits.validation, plan=plan, members=members, narrower=narrower)
 
     def _gradient_report(self, trainee: Trainee) -> GradientReport | None:
@@ -235,6 +243,17 @@ class Session:
 
     def _lap(self, stage: str) -> None:
         self.seconds[stage] = time.perf_counter() - self.started - sum(self.seconds.values())
+
+
+def _notes_of_the_device(experiment: Experiment, device: torch.device) -> list[str]:
+    """What a config asks of a CUDA device that it is not trained on: the same config serves both."""
+    if device.type == "cuda":
+        return []
+    notes = ["training.capture_step has no effect here: only a CUDA device captures steps"]
+    notes = notes if experiment.training.capture_step else []
+    if experiment.training.precision == "tf32":
+        notes.append(f"training.precision tf32 is float32 here: {device.type} has no products of tf32")
+    return notes
 
 
 def _describe(error: KeyboardInterrupt) -> str:

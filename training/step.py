@@ -132,7 +132,7 @@ def train_step(trainee: Trainee, batch: Table, *, mark: Mark = unmarked) -> Ledg
 def _hold_if_not_finite(trainee: Trainee, ledger: Ledger) -> None:
     with torch.no_grad():
         # A sum is finite only if every entry is; an overflow of finite entries is a divergence too.
-        probe = trainee.parameters.sum().add_(ledger.total)
+        probe = trainee.parameters.probe().add_(ledger.total)
         # What is finite is 0 less itself, infinity and NaN are NaN.
         bad = probe.sub_(probe).ne(0.0)
         if trainee.skip_limit:

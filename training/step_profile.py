@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.hooks import RemovableHandle
 
@@ -44,13 +45,14 @@ class StepProfile:
     After ten steps of warming up, the stages and the layers' forward passes of 200 steps are timed, then the
     operators of 20 more by PyTorch's profiler, which slows them down; fewer where the training has fewer, and
     operators within one epoch only. On CUDA each mark waits for the device, so that a stage's time is that of
-    its kernels.
+    its kernels and their launch.
     """
 
     def __init__(self) -> None:
         self._step = 0
         self._last = 0.0
         self._stages: dict[str, float] = defaultdict(float)
+        self._stage_calls: dict[str, int] = defaultdict(int)
         self._layers: dict[str, float] = defaultdict(float)
         self._calls: dict[str, int] = defaultdict(int)
         self._entered: dict[str, float] = {}
@@ -58,7 +60,7 @@ class StepProfile:
         self._watch: profile | None = None
         self._operators: list[tuple[float, str, int]] = []
         self._operator_steps = 0
-        self._is_cuda = False
+        self._device = torch.device("cpu")
 
     def open_step(self, network: Network) -> None:
         """Before the rows of a step are gathered."""
@@ -78,13 +80,18 @@ class StepProfile:
         if self._is_timing:
             now = self._now()
             self._stages[stage] += now - self._last
+            self._stage_calls[stage] += 1
             self._last = now
 
     def close_epoch(self) -> None:
         """Watch no operators any more: those of an evaluation would be counted too."""
         if self._watch is not None:
             self._watch.stop()
+            # On CUDA the operators that launch a kernel have its time as well, and a replayed graph has none.
+            wanted = DeviceType.CUDA if self._is_cuda else DeviceType.CPU
             for each in cast("Iterable[Any]", self._watch.key_averages()):
+                if each.device_type != wanted:
+                    continue
                 microseconds = each.self_device_time_total if self._is_cuda else each.self_cpu_time_total
                 self._operators.append((microseconds / 1e6, each.key, each.count))
             self._watch = None
@@ -100,7 +107,8 @@ class StepProfile:
         rows = [ProfileRow("step", "whole", steps, whole / steps, 1.0)]
         # In the order of a step.
         rows += [
-            ProfileRow("stage", name, 1.0, each / steps, each / whole) for name, each in self._stages.items()
+            ProfileRow("stage", name, self._stage_calls[name] / steps, each / steps, each / whole)
+            for name, each in self._stages.items()
         ]
         rows += [
             ProfileRow("layer", name, self._calls[name] / steps, each / steps, each / whole)
@@ -116,16 +124,20 @@ class StepProfile:
         return rows
 
     @property
+    def _is_cuda(self) -> bool:
+        return self._device.type == "cuda"
+
+    @property
     def _is_timing(self) -> bool:
         return WARM_UP_STEPS < self._step <= WARM_UP_STEPS + TIMED_STEPS
 
     def _now(self) -> float:
         if self._is_cuda:
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(self._device)
         return time.perf_counter()
 
     def _hook(self, network: Network) -> None:
-        self._is_cuda = next(network.parameters()).device.type == "cuda"
+        self._device = next(network.parameters()).device
         for name in {node.owner: None for node in network.graph.nodes}:
             layer = network.layer(name)
             self._hooks.append(layer.register_forward_pre_hook(partial(self._enter, name)))

@@ -134,3 +134,24 @@ def test_a_document_without_markers_stays_as_it_is(tmp_path: Path) -> None:
 def test_the_documentation_has_a_place_for_the_tables() -> None:
     text = (BENCH.parent / "docs" / "benchmarks.md").read_text("utf-8")
     assert text.count(f"\n{BEGIN}\n") == text.count(f"{END}\n") == 1
+
+
+def test_losses_are_compared_within_a_round(tmp_path: Path) -> None:
+    """Other initial weights end elsewhere, for all; and one round in which somebody strays is chance."""
+    results = _results()
+    found = results["networks"]["autoencoder"]
+    results["imports"] *= 2
+    for turns in (*found["contenders"].values(), found["settings"]):
+        turns *= 2
+    rounds = {"mlx": [0.1, 0.2, 0.3, 0.4], "keras-jax": [0.101, 0.202, 0.36, 0.401]}
+    for name, losses in rounds.items():
+        found["contenders"][name] = [_turn(5.0, [1.0, 1.0], loss) for loss in losses]
+    found["settings"] = [
+        {**turn, "loss": loss} for turn, loss in zip(found["settings"], rounds["mlx"], strict=True)
+    ]
+    assert _report(results, tmp_path, f"{BEGIN}\n{END}\n").returncode == 0
+    found["contenders"]["keras-jax"][1] = _turn(5.0, [1.0, 1.0], 0.23)
+    found["contenders"]["keras-jax"][3] = _turn(5.0, [1.0, 1.0], 0.46)
+    ended = _report(results, tmp_path, f"{BEGIN}\n{END}\n")
+    assert ended.returncode == 1
+    assert "FAULT: autoencoder, keras-jax: its final loss is +" in ended.stderr

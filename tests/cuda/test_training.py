@@ -13,7 +13,7 @@ from mlx_runner.specs.experiment import Experiment
 from mlx_runner.specs.load import load_experiment
 from mlx_runner.training.assemble import Workshop, open_workshop
 from mlx_runner.training.blueprint import draw_blueprint
-from mlx_runner.training.captured_step import CapturedStep, PlainStep, record_graph
+from mlx_runner.training.captured_step import CapturedStep, GraphCapturer, PlainStep
 from mlx_runner.training.devices import prepare_process
 from mlx_runner.training.run import run_experiment
 from mlx_runner.training.step import Trainee
@@ -68,7 +68,7 @@ def test_a_captured_step_is_the_same_step(name: str, members: int | None) -> Non
     plain, captured = (workshop.build(build, stacked=members is not None) for _ in range(2))
     first = PlainStep(plain, workshop.splits.train)
     second = CapturedStep(
-        captured, workshop.splits.train, experiment.training.batch_size, record=record_graph
+        captured, workshop.splits.train, experiment.training.batch_size, capturer=GraphCapturer(CUDA)
     )
     for index in batches(experiment, workshop):
         expected, found = first(index), second(index)
@@ -102,7 +102,7 @@ def test_shorter_products(name: str, precision: str) -> None:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_whole_run_captured_and_not(name: str, tmp_path: Path) -> None:
-    """To the end: checkpoints, evaluation, a ragged last batch, and a resumed run's kind of folder."""
+    """To the end: checkpoints, evaluation and a ragged last batch."""
     found: dict[bool, dict[str, float]] = {}
     for capture in (False, True):
         changes = [*CONFIGS[name], "training.epochs=2", "training.early_stopping=null"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import subprocess
 import sys
@@ -26,19 +27,20 @@ def count_page_faults():
         torch.ones(2**24)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
+before = count_page_faults()
 with keeping_freed_memory():
-    inside = count_page_faults()
-print(inside, count_page_faults())
+    print(before, count_page_faults())
 """
 PAGES = 20 * 2**26 // resource.getpagesize()
 """How many pages twenty blocks of 64 MiB have."""
 
 
-def test_freed_blocks_are_kept_inside_and_not_outside() -> None:
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="needs glibc")
+def test_freed_blocks_are_kept() -> None:
     ended = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
-    inside, outside = map(int, ended.stdout.split())
+    before, inside = map(int, ended.stdout.split())
+    assert before > PAGES / 10
     assert inside < PAGES / 100
-    assert outside > PAGES / 10
 
 
 @pytest.mark.parametrize(("budget", "is_light"), [(None, False), (10**6, False), (10**10, True)])

@@ -53,15 +53,15 @@ def test_rows_that_are_read_twice_add_up() -> None:
     assert rows.tolist() == [True, True, False, True, False, False, True]
 
 
-def test_the_sum_of_all_gradients() -> None:
+def test_the_probe_is_the_sum_of_all_gradients() -> None:
     """By the rows that were read, and once; then whatever else stands in the gradients."""
     trained = network()
     parameters = FlatParameters(trained, None)
     parameters.backward(trained(INPUTS)["out"].square().sum())
-    torch.testing.assert_close(parameters.sum(), parameters.gradients.sum())
+    torch.testing.assert_close(parameters.probe(), parameters.gradients.sum())
     parameters.gradients.fill_(2.0)
-    assert parameters.sum() == 2.0 * parameters.gradients.numel()
+    assert parameters.probe() == 2.0 * parameters.gradients.numel()
     with torch.no_grad():
         trained.layer("table").embeddings[3] = torch.nan
     parameters.backward(trained(INPUTS)["out"].square().sum())
-    assert parameters.sum().isnan()
+    assert parameters.probe().isnan()
