@@ -82,10 +82,10 @@ def keeping_freed_memory() -> Generator[None]:
     step: a third of a step of eight autoencoders. What reads data and what scores a run at its end is better
     off without, since it frees what nobody needs again.
     """
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if libc is None or not hasattr(libc, "mallopt"):
+    if sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"):
         yield
         return
+    libc = ctypes.CDLL(None)
     for parameter, value in _KEEPING.items():
         libc.mallopt(parameter, value)
     try:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import torch
 from torch import nn
-from torch.autograd import DeviceType
+from torch.autograd import DeviceType  # pyright: ignore[reportPrivateImportUsage]
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.hooks import RemovableHandle
 
