@@ -247,11 +247,10 @@ class Session:
 
 def _notes_of_the_device(experiment: Experiment, device: torch.device) -> list[str]:
     """What a config asks of a CUDA device that it is not trained on: the same config serves both."""
-    if device.type == "cuda":
-        return []
-    notes = ["training.capture_step has no effect here: only a CUDA device captures steps"]
-    notes = notes if experiment.training.capture_step else []
-    if experiment.training.precision == "tf32":
+    notes: list[str] = []
+    if device.type != "cuda" and experiment.training.capture_step:
+        notes.append("training.capture_step has no effect here: only a CUDA device captures steps")
+    if device.type != "cuda" and experiment.training.precision == "tf32":
         notes.append(f"training.precision tf32 is float32 here: {device.type} has no products of tf32")
     return notes
 

@@ -25,8 +25,12 @@ class Rows(Dataset[Batch]):
 
 def train(task: Task, watch: Stopwatch) -> None:
     """Train a task."""
+    train_rows(Rows(load_columns(task)), task, watch)
+
+
+def train_rows(rows: Dataset[Batch], task: Task, watch: Stopwatch) -> None:
+    """The loop over a dataset that gives a row of named tensors at a time."""
     torch.manual_seed(task.seed)
-    rows = Rows(load_columns(task))
     loader = DataLoader(rows, batch_size=task.batch_size, shuffle=True)
     module, loss_of = begin(task)
     optimizer = make_optimizer(module)
@@ -40,4 +44,4 @@ def train(task: Task, watch: Stopwatch) -> None:
             optimizer.step()
             total += loss.item() * len(next(iter(batch.values())))
             watch.step_done()
-        watch.epoch_done(total / len(rows))
+        watch.epoch_done(total / len(loader.dataset))

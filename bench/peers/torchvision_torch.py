@@ -13,36 +13,30 @@ from pathlib import Path
 import numpy as np
 import torch
 from task import Stopwatch, Task
-from torch.utils.data import DataLoader
 from torchvision.datasets import MNIST
 from torchvision.transforms import Compose, Lambda, ToTensor
 
-from .torch_networks import begin, make_optimizer
+from .plain_torch import train_rows
+from .torch_networks import Batch
 
 SIDE = 28
 
 
+class Images(MNIST):
+    """torchvision's dataset, whose labels nobody reads."""
+
+    def __getitem__(self, index: int) -> Batch:
+        image, _ = super().__getitem__(index)
+        return {"image": image}
+
+
 def train(task: Task, watch: Stopwatch) -> None:
     """Train a task."""
-    torch.manual_seed(task.seed)
     with tempfile.TemporaryDirectory() as folder:
-        _write_files(task, Path(folder) / "MNIST" / "raw")
+        _write_files(task, Path(folder) / Images.__name__ / "raw")
         to_vector = Compose([ToTensor(), Lambda(torch.flatten)])
-        rows = MNIST(folder, train=True, transform=to_vector)
-    loader = DataLoader(rows, batch_size=task.batch_size, shuffle=True)
-    module, loss_of = begin(task)
-    optimizer = make_optimizer(module)
-    for _ in range(task.epochs):
-        watch.epoch_started()
-        total = 0.0
-        for image, _ in loader:
-            optimizer.zero_grad()
-            loss = loss_of(module, {"image": image})
-            loss.backward()
-            optimizer.step()
-            total += loss.item() * len(image)
-            watch.step_done()
-        watch.epoch_done(total / len(rows))
+        rows = Images(folder, train=True, transform=to_vector)
+    train_rows(rows, task, watch)
 
 
 def _write_files(task: Task, folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -28,6 +28,14 @@ LOSSES: dict[str, Any] = {
     "digit": {"type": "sparse_categorical_crossentropy", "output": "digit_output", "target": "digit"},
     "pixels": {"type": "mean_squared_error", "output": "image_output", "target": "image", "weight": 2.0},
 }
+
+
+@pytest.fixture
+def threads_restored() -> Iterator[None]:
+    """As many threads afterwards as before, whatever a test sets."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

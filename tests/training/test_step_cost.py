@@ -54,12 +54,9 @@ class Calls(TorchDispatchMode):
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
+def one_thread(threads_restored: None) -> None:
     """With more, PyTorch splits sums, and makes views for that."""
-    before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def built(name: str, members: int | None) -> tuple[Workshop, Trainee]:

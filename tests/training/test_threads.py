@@ -12,11 +12,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
-def three_threads():
-    before = torch.get_num_threads()
+def three_threads(threads_restored: None) -> None:
     torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(
