@@ -21,6 +21,7 @@ TRASH = ".trash"
 
 _ENTRY = re.compile(r"(\d{8}-\d{6})\.[0-9a-f]{8}\.(.+)", re.DOTALL)
 _NAMES_SHOWN = 5
+_MOST_MOVES = 10
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,22 @@ def discard(path: Path, *, force: bool = False) -> Path:
         if not force:
             require_rest(place)
         try:
-            trash.mkdir(exist_ok=True)
-            place.rename(target)
+            _move(place, target)
         except OSError as error:
             raise disk_error("move to the trash", place, error) from error
     return target
+
+
+def _move(place: Path, target: Path) -> None:
+    """One rename into a trash that others may empty, and remove, between its making and the rename."""
+    for _ in range(_MOST_MOVES):
+        target.parent.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            place.rename(target)
+            return
+        if not place.exists():
+            break
+    place.rename(target)
 
 
 def require_rest(path: Path) -> None:

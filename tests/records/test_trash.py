@@ -190,3 +190,25 @@ def test_rivals_move_the_same_runs_and_lose_nothing(make_run: MakeRun, tmp_path:
         restore(tmp_path, entry.path.name)
     assert sorted(repr(_files(run.path)) for run in runs) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == [".trash", *(run.name for run in runs)]
+
+
+def test_a_trash_that_is_emptied_meanwhile_is_made_again(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process removes the empty folder right after it was made, nine times."""
+    run = make_run(tmp_path)
+    mkdir, made = Path.mkdir, 0
+
+    def emptied(path: Path, *arguments: int, **options: bool) -> None:
+        nonlocal made
+        mkdir(path, *arguments, **options)
+        made += 1
+        if made < 10:
+            path.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", emptied)
+    target = discard(run.path)
+    monkeypatch.undo()
+    assert made == 10
+    assert target.is_dir()
+    assert not run.path.exists()
